@@ -1,0 +1,227 @@
+import type { Readable } from 'node:stream'
+
+/**
+ * The seam between the sandbox product and a container system. A driver places containers, keeps volumes and images, and opens
+ * one stream into a container; everything else is the supervisor's.
+ *
+ * Every method takes an optional AbortSignal and has a deadline of its own, so that none waits for ever. Errors are SandboxError:
+ * `engine_unreachable` (nobody answers, or not in time), `engine_failed` (it answered with a fault), `image_unavailable`,
+ * `not_found`, `already_exists` (name taken), `disk_full`, `cancelled` (the signal fired), `unsafe_engine`.
+ */
+export interface Engine {
+  /** Name of the driver: "docker", "fake". */
+  readonly driver: string
+  ping(options?: CallOptions): Promise<void>
+  info(options?: CallOptions): Promise<EngineInfo>
+  readonly containers: Containers
+  readonly volumes: Volumes
+  readonly images: Images
+  /** Container events from now on, until the signal fires (then the iteration ends without an error). Reconnects by itself after a cut. */
+  events(filter: Labels, signal: AbortSignal): AsyncIterable<EngineEvent>
+  /** Frees sockets. The engine must not be used afterwards. */
+  close(): Promise<void>
+}
+
+export interface CallOptions {
+  readonly signal?: AbortSignal
+  /** Milliseconds until the call fails with `engine_unreachable`. Each call has its own default. */
+  readonly deadlineMs?: number
+}
+
+export type Labels = Readonly<Record<string, string>>
+
+export interface EngineInfo {
+  readonly version: string
+  readonly apiVersion: string
+  /** "linux/amd64", "linux/arm64": the platform that containers run on. */
+  readonly platform: string
+  readonly cpus: number
+  readonly memoryBytes: number
+  /** True when the engine maps container uids to other host uids, so that only 65,536 uids exist inside. */
+  readonly userNamespaces: boolean
+  readonly seccomp: boolean
+  /** Names of the OCI runtimes that can be asked for: "runc", "runsc", … */
+  readonly ociRuntimes: readonly string[]
+}
+
+/** What a sandbox's container must be. The hardening profile is not in here: a driver always applies the whole of it. */
+export interface ContainerSpec {
+  /** Unique: creating a second one fails with `already_exists`. */
+  readonly name: string
+  /** Image reference or id. Never pulled by create. */
+  readonly image: string
+  readonly labels: Labels
+  /** The uid, and gid, of PID 1 and of everything the user runs. Not 0. */
+  readonly uid: number
+  /** The uid that may speak to the supervisor; exec streams run as it. */
+  readonly bridgeUid: number
+  /** The whole environment of PID 1. */
+  readonly env: Readonly<Record<string, string>>
+  readonly command: readonly string[]
+  readonly workDir: string
+  /** The one volume, mounted read-write at `mountPath`, directly under "/". */
+  readonly volume: { readonly name: string; readonly mountPath: string }
+  readonly limits: ContainerLimits
+  /** "none": no interface but lo. "bridge": the engine's default network (operator's choice). */
+  readonly network: 'none' | 'bridge'
+  /** Another OCI runtime, for instance "runsc". */
+  readonly ociRuntime?: string
+}
+
+export interface ContainerLimits {
+  /** Also the limit of memory + swap. */
+  readonly memoryBytes: number
+  /** CPUs' worth of time: 1, 0.5, 2. */
+  readonly cpus: number
+  /** Processes and threads. */
+  readonly pids: number
+  /** Size of the tmpfs /tmp in bytes; counts as memory. */
+  readonly tmpBytes: number
+  /** Size of the tmpfs /tmp/.sandbox for spooled output in bytes; counts as memory. */
+  readonly spoolBytes: number
+  /** Size of /dev/shm in bytes; counts as memory. */
+  readonly shmBytes: number
+  /** Largest single file in bytes (RLIMIT_FSIZE). */
+  readonly fileBytes: number
+  /** Open files per process (RLIMIT_NOFILE). */
+  readonly openFiles: number
+}
+
+export type ContainerState = 'created' | 'running' | 'paused' | 'exited'
+
+export interface ContainerSummary {
+  readonly id: string
+  readonly name: string
+  readonly state: ContainerState
+  readonly labels: Labels
+  readonly image: string
+}
+
+export interface ContainerDetails extends ContainerSummary {
+  /** Image id ("sha256:…") that it was created from. */
+  readonly imageId: string
+  /** Unix time in ms of the last start; 0 if never. */
+  readonly startedAtMs: number
+  readonly exitCode: number | undefined
+  readonly oomKilled: boolean
+  /** What is in force, read back from the engine: compare it with the spec before the container is used. */
+  readonly effective: EffectiveProfile
+}
+
+/** The protections that are in force, in the driver-neutral words of security profile. */
+export interface EffectiveProfile {
+  readonly user: string
+  readonly memoryBytes: number
+  readonly memorySwapBytes: number
+  readonly nanoCpus: number
+  readonly pids: number
+  readonly readOnlyRoot: boolean
+  readonly privileged: boolean
+  readonly capAdd: readonly string[]
+  /** True when every capability is dropped. */
+  readonly capsDropped: boolean
+  readonly noNewPrivileges: boolean
+  /** True when a seccomp profile that is not "unconfined" is set. */
+  readonly seccomp: boolean
+  readonly networkMode: string
+  readonly pidMode: string
+  readonly ipcMode: string
+  readonly mounts: readonly { readonly type: string; readonly name: string; readonly target: string; readonly readOnly: boolean }[]
+}
+
+export interface Containers {
+  /** Creates, does not start. Reads the effective profile back; on a mismatch removes the container and fails with `unsafe_engine`. */
+  create(spec: ContainerSpec, options?: CallOptions): Promise<{ readonly id: string }>
+  /** Starting a running container does nothing. */
+  start(idOrName: string, options?: CallOptions): Promise<void>
+  /** SIGTERM, `graceMs`, SIGKILL. A stopped container is left as it is. */
+  stop(idOrName: string, options?: CallOptions & { readonly graceMs?: number }): Promise<void>
+  pause(idOrName: string, options?: CallOptions): Promise<void>
+  unpause(idOrName: string, options?: CallOptions): Promise<void>
+  /** Kills and removes, keeps volumes. A missing container is not an error. */
+  remove(idOrName: string, options?: CallOptions): Promise<void>
+  /** undefined when there is none. */
+  inspect(idOrName: string, options?: CallOptions): Promise<ContainerDetails | undefined>
+  /** All containers, running or not, that carry all these labels. */
+  list(labels: Labels, options?: CallOptions): Promise<readonly ContainerSummary[]>
+  /** Runs `command` in the running container, as `uid`, and gives its stdin and stdout as one stream. */
+  openStream(idOrName: string, spec: StreamSpec, options?: CallOptions): Promise<ContainerStream>
+}
+
+export interface StreamSpec {
+  readonly command: readonly string[]
+  readonly uid: number
+}
+
+/** A byte stream to a program in the container: what is written arrives at its stdin, what it prints on stdout is read. */
+export interface ContainerStream {
+  /** Resolves when the bytes were taken and more are welcome (back-pressure). Rejects once the stream is closed. */
+  write(data: Uint8Array): Promise<void>
+  /** Called with each piece of stdout, in order. Set once, directly after opening; nothing is read before. */
+  onData(listener: (data: Buffer) => void): void
+  /** Called once, when the stream has ended for whatever reason; `stderr` is at most its last 4 KiB, for the log. */
+  onClose(listener: (reason: { readonly error?: Error; readonly stderr: string }) => void): void
+  pause(): void
+  resume(): void
+  /** Idempotent. Also ends the program's stdin. */
+  close(): void
+}
+
+export interface VolumeDetails {
+  readonly name: string
+  readonly labels: Labels
+}
+
+export interface Volumes {
+  /** Creates it, or gives the one of that name as it is (its own labels, not the ones asked for). */
+  ensure(name: string, labels: Labels, options?: CallOptions): Promise<VolumeDetails>
+  inspect(name: string, options?: CallOptions): Promise<VolumeDetails | undefined>
+  list(labels: Labels, options?: CallOptions): Promise<readonly VolumeDetails[]>
+  /** Deletes the files for good. A missing volume is not an error; one in use is `engine_failed`. */
+  remove(name: string, options?: CallOptions): Promise<void>
+}
+
+export interface ImageDetails {
+  /** "sha256:…" */
+  readonly id: string
+  readonly tags: readonly string[]
+  readonly labels: Labels
+  readonly sizeBytes: number
+  /** "linux/amd64" */
+  readonly platform: string
+  readonly env: readonly string[]
+}
+
+export interface Images {
+  inspect(reference: string, options?: CallOptions): Promise<ImageDetails | undefined>
+  list(labels: Labels, options?: CallOptions): Promise<readonly ImageDetails[]>
+  /** `image_unavailable` when no registry has it or none answers. */
+  pull(reference: string, options?: CallOptions & { readonly onProgress?: ProgressListener }): Promise<ImageDetails>
+  /** Builds from a tar stream that holds a Dockerfile. `image_unavailable` with the failing step in the message and its last lines in `details.log`. */
+  build(context: Readable, spec: BuildSpec, options?: CallOptions & { readonly onProgress?: ProgressListener }): Promise<ImageDetails>
+  tag(reference: string, newReference: string, options?: CallOptions): Promise<void>
+  /** A missing image is not an error; one in use is `engine_failed`. */
+  remove(reference: string, options?: CallOptions): Promise<void>
+}
+
+export interface BuildSpec {
+  readonly tag: string
+  readonly labels: Labels
+  readonly buildArgs?: Readonly<Record<string, string>>
+  /** Network of the RUN steps. */
+  readonly network?: 'default' | 'none' | 'host'
+}
+
+export interface Progress {
+  readonly step: number
+  readonly steps: number
+  readonly text: string
+}
+export type ProgressListener = (progress: Progress) => void
+
+export interface EngineEvent {
+  readonly type: 'start' | 'die' | 'oom' | 'destroy' | 'pause' | 'unpause'
+  readonly containerId: string
+  readonly labels: Labels
+  readonly timeMs: number
+}

@@ -1,0 +1,197 @@
+/** What went wrong, by who can mend it. */
+export type ErrorKind =
+  | 'invalid'
+  | 'not_found'
+  | 'conflict'
+  | 'denied'
+  | 'limit'
+  | 'cancelled'
+  | 'unavailable'
+  | 'internal'
+
+/** What every front of the server needs to know about one error code. */
+export interface ErrorFacts {
+  readonly kind: ErrorKind
+  /** HTTP status (RFC 9110, RFC 4918 for 507) that an HTTP front answers with. */
+  readonly httpStatus: number
+  /** Exit code of an operator command (sysexits.h where one fits). */
+  readonly exitCode: number
+  /** True when the same call may succeed later without a change. */
+  readonly retryable: boolean
+  /** What to do, when the thrower knew nothing better. */
+  readonly hint: string
+}
+
+/** The stable codes. The first word of every error that a model, an HTTP client or an operator sees. */
+export const ERROR_CODES = {
+  invalid_argument: {
+    kind: 'invalid',
+    httpStatus: 400,
+    exitCode: 64,
+    retryable: false,
+    hint: 'Correct the argument and call again.',
+  },
+  config_invalid: {
+    kind: 'invalid',
+    httpStatus: 500,
+    exitCode: 78,
+    retryable: false,
+    hint: 'Correct the setting; `sandbox-mcp config` shows where each value comes from.',
+  },
+  not_found: {
+    kind: 'not_found',
+    httpStatus: 404,
+    exitCode: 66,
+    retryable: false,
+    hint: 'Check the name with list_files.',
+  },
+  is_directory: {
+    kind: 'conflict',
+    httpStatus: 409,
+    exitCode: 65,
+    retryable: false,
+    hint: 'Name a file, or use list_files for a directory.',
+  },
+  not_a_file: {
+    kind: 'conflict',
+    httpStatus: 409,
+    exitCode: 65,
+    retryable: false,
+    hint: 'Only regular files can be read or written.',
+  },
+  already_exists: {
+    kind: 'conflict',
+    httpStatus: 409,
+    exitCode: 65,
+    retryable: false,
+    hint: 'Choose another path, or allow overwriting.',
+  },
+  permission_denied: {
+    kind: 'denied',
+    httpStatus: 403,
+    exitCode: 77,
+    retryable: false,
+    hint: 'Work below /workspace or /tmp; the rest of the sandbox is read-only.',
+  },
+  too_large: {
+    kind: 'limit',
+    httpStatus: 413,
+    exitCode: 65,
+    retryable: false,
+    hint: 'Use a smaller piece.',
+  },
+  binary_file: {
+    kind: 'conflict',
+    httpStatus: 415,
+    exitCode: 65,
+    retryable: false,
+    hint: 'Read it with `as: "base64"`, or inspect it with shell_exec.',
+  },
+  stale_version: {
+    kind: 'conflict',
+    httpStatus: 412,
+    exitCode: 65,
+    retryable: false,
+    hint: 'Read the file again and repeat the change on its present content.',
+  },
+  no_match: {
+    kind: 'conflict',
+    httpStatus: 409,
+    exitCode: 65,
+    retryable: false,
+    hint: 'Read the file and use text that occurs in it.',
+  },
+  ambiguous_match: {
+    kind: 'conflict',
+    httpStatus: 409,
+    exitCode: 65,
+    retryable: false,
+    hint: 'Use a longer piece of text that occurs once.',
+  },
+  disk_full: {
+    kind: 'limit',
+    httpStatus: 507,
+    exitCode: 74,
+    retryable: false,
+    hint: 'Delete files that are not needed, then try again. The old content is still there.',
+  },
+  sandbox_starting: {
+    kind: 'unavailable',
+    httpStatus: 503,
+    exitCode: 75,
+    retryable: true,
+    hint: 'Call again in a few seconds.',
+  },
+  sandbox_stopped: {
+    kind: 'unavailable',
+    httpStatus: 503,
+    exitCode: 75,
+    retryable: true,
+    hint: 'The sandbox ended during the call, so its result is unknown. Files in /workspace are kept. Look before you repeat it.',
+  },
+  sandbox_limit: {
+    kind: 'limit',
+    httpStatus: 429,
+    exitCode: 75,
+    retryable: true,
+    hint: 'Wait for running work to end, then call again.',
+  },
+  engine_unreachable: {
+    kind: 'unavailable',
+    httpStatus: 503,
+    exitCode: 69,
+    retryable: true,
+    hint: 'Start the container engine. Nothing was run anywhere else.',
+  },
+  engine_failed: {
+    kind: 'unavailable',
+    httpStatus: 502,
+    exitCode: 69,
+    retryable: true,
+    hint: 'Look at the log of the server and of the container engine.',
+  },
+  unsafe_engine: {
+    kind: 'unavailable',
+    httpStatus: 503,
+    exitCode: 69,
+    retryable: false,
+    hint: 'The engine did not apply a protection that was asked for, so the sandbox was removed. Use an engine that supports it.',
+  },
+  image_unavailable: {
+    kind: 'unavailable',
+    httpStatus: 503,
+    exitCode: 69,
+    retryable: false,
+    hint: 'Run `npm run setup` (or `sandbox-mcp build`) on the server.',
+  },
+  network_disabled: {
+    kind: 'denied',
+    httpStatus: 403,
+    exitCode: 77,
+    retryable: false,
+    hint: 'Work without the network, or ask the operator to allow it.',
+  },
+  package_not_found: {
+    kind: 'not_found',
+    httpStatus: 404,
+    exitCode: 66,
+    retryable: false,
+    hint: 'Check the name and the version of the package.',
+  },
+  cancelled: {
+    kind: 'cancelled',
+    httpStatus: 499,
+    exitCode: 130,
+    retryable: true,
+    hint: 'Call again if the result is still wanted.',
+  },
+  internal: {
+    kind: 'internal',
+    httpStatus: 500,
+    exitCode: 70,
+    retryable: false,
+    hint: 'This is a fault of the server. Its log has the details under the incident id.',
+  },
+} as const satisfies Record<string, ErrorFacts>
+
+export type ErrorCode = keyof typeof ERROR_CODES
