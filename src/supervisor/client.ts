@@ -1,0 +1,196 @@
+import { decode } from './decode.ts'
+import { type CommandRef, encode, type ListRequest, type OutputRequest, type StartRequest } from './encode.ts'
+import { type Connection, type RequestOptions } from './connection.ts'
+import {
+  type CommandInfo,
+  type CommandOutput,
+  type CommandResult,
+  type EntryPage,
+  type FileInfo,
+  type FileLines,
+  FrameType,
+  type SupervisorInfo,
+} from './protocol.ts'
+import { type ReadRange, readFileStream } from './read-stream.ts'
+import { type WriteOptions, writeFile } from './write-stream.ts'
+
+/** Added to a request's own waiting time before silence counts as a dead connection, in milliseconds. */
+const WAIT_MARGIN_MS = 20_000
+
+export type StatResult = FileInfo & { readonly target: Buffer }
+export type WriteResult = FileInfo & { readonly created: boolean }
+
+/**
+ * The supervisor's requests as methods, one each. All reject with WireError, ConnectionLost or the abort reason; what each does is
+ * in supervisor/PROTOCOL.md.
+ */
+export class SupervisorClient {
+  readonly connection: Connection
+
+  constructor(connection: Connection) {
+    this.connection = connection
+  }
+
+  async ping(options?: RequestOptions): Promise<void> {
+    await this.connection.request(encode.ping, FrameType.ok, decode.ok, options)
+  }
+
+  info(options?: RequestOptions): Promise<SupervisorInfo> {
+    return this.connection.request(encode.info, FrameType.infoReply, decode.info, options)
+  }
+
+  /** Asks for a hold of `holdMs` on all use, granted only if the sandbox was idle for `minIdleMs`. */
+  quiesce(minIdleMs: number, holdMs: number, options?: RequestOptions): Promise<{ ok: boolean; idleMs: number }> {
+    return this.connection.request(
+      (channel) => encode.quiesce(channel, minIdleMs, holdMs),
+      FrameType.quiesced,
+      decode.quiesced,
+      options,
+    )
+  }
+
+  async killAll(options?: RequestOptions): Promise<void> {
+    await this.connection.request(encode.killAll, FrameType.ok, decode.ok, options)
+  }
+
+  /**
+   * Starts a command and waits for its end, or `waitMs`. Repeating it with the same key finds the first. The signal only stops
+   * the waiting: use cancel() to end the command.
+   */
+  start(request: StartRequest, options?: RequestOptions): Promise<CommandResult> {
+    return this.connection.request(
+      (channel) => encode.start(channel, request),
+      FrameType.result,
+      decode.result,
+      waiting(request.waitMs, options),
+    )
+  }
+
+  wait(
+    ref: CommandRef,
+    budget: { waitMs: number; head: number; tail: number },
+    options?: RequestOptions,
+  ): Promise<CommandResult> {
+    return this.connection.request(
+      (channel) => encode.wait(channel, ref, budget.waitMs, budget.head, budget.tail),
+      FrameType.result,
+      decode.result,
+      waiting(budget.waitMs, options),
+    )
+  }
+
+  output(ref: CommandRef, request: OutputRequest, options?: RequestOptions): Promise<CommandOutput> {
+    return this.connection.request(
+      (channel) => encode.output(channel, ref, request),
+      FrameType.outputReply,
+      decode.output,
+      waiting(request.waitMs, options),
+    )
+  }
+
+  async signal(ref: CommandRef, signal: number, allDescendants: boolean, options?: RequestOptions): Promise<void> {
+    await this.connection.request(
+      (channel) => encode.signal(channel, ref, signal, allDescendants),
+      FrameType.ok,
+      decode.ok,
+      options,
+    )
+  }
+
+  /** Resolves to the bytes that are still queued in the supervisor. */
+  stdin(ref: CommandRef, data: Uint8Array, close: boolean, options?: RequestOptions): Promise<number> {
+    return this.connection.request(
+      (channel) => encode.stdin(channel, ref, data, close),
+      FrameType.ok,
+      decode.ok,
+      options,
+    )
+  }
+
+  async cancel(ref: CommandRef, graceMs: number, options?: RequestOptions): Promise<void> {
+    await this.connection.request((channel) => encode.cancel(channel, ref, graceMs), FrameType.ok, decode.ok, options)
+  }
+
+  commands(options?: RequestOptions): Promise<CommandInfo[]> {
+    return this.connection.request(encode.commands, FrameType.commandsReply, decode.commands, options)
+  }
+
+  stat(path: string, follow: boolean, options?: RequestOptions): Promise<StatResult> {
+    return this.connection.request(
+      (channel) => encode.stat(channel, path, follow),
+      FrameType.statReply,
+      decode.stat,
+      options,
+    )
+  }
+
+  readLines(
+    path: string,
+    range: { first: number; maxLines: number; maxBytes: number; maxLineBytes: number },
+    options?: RequestOptions,
+  ): Promise<FileLines> {
+    return this.connection.request(
+      (channel) => encode.readLines(channel, path, range),
+      FrameType.lines,
+      decode.lines,
+      options,
+    )
+  }
+
+  /** Streams a file with back-pressure; ends with what the file is. */
+  read(path: string, range: ReadRange, onData: (data: Buffer) => void | Promise<void>, options?: RequestOptions) {
+    return readFileStream(this.connection, path, range, onData, options)
+  }
+
+  /** Writes a file atomically from one buffer or a stream of them. */
+  write(
+    path: string,
+    data: Uint8Array | AsyncIterable<Uint8Array>,
+    write: WriteOptions,
+    options?: RequestOptions,
+  ): Promise<WriteResult> {
+    return writeFile(this.connection, path, data, write, options)
+  }
+
+  /** Resolves to true when it was created, false when it was there. */
+  async mkdir(path: string, mode: number, parents: boolean, options?: RequestOptions): Promise<boolean> {
+    const value = await this.connection.request(
+      (channel) => encode.mkdir(channel, path, mode, parents),
+      FrameType.ok,
+      decode.ok,
+      options,
+    )
+    return value === 1
+  }
+
+  async remove(path: string, recursive: boolean, options?: RequestOptions): Promise<void> {
+    await this.connection.request(
+      (channel) => encode.remove(channel, path, recursive),
+      FrameType.ok,
+      decode.ok,
+      options,
+    )
+  }
+
+  async rename(from: string, to: string, noReplace: boolean, options?: RequestOptions): Promise<void> {
+    await this.connection.request(
+      (channel) => encode.rename(channel, from, to, noReplace),
+      FrameType.ok,
+      decode.ok,
+      options,
+    )
+  }
+
+  list(request: ListRequest, options?: RequestOptions): Promise<EntryPage> {
+    return this.connection.request(
+      (channel) => encode.list(channel, request),
+      FrameType.entries,
+      decode.entries,
+      options,
+    )
+  }
+}
+
+function waiting(waitMs: number, options: RequestOptions = {}): RequestOptions {
+  return { deadlineMs: waitMs + WAIT_MARGIN_MS, ...options }
+}

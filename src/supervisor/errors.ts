@@ -1,0 +1,22 @@
+import type { WireErrorName } from './protocol.ts'
+
+/** The supervisor answered with an ERROR frame. `sandbox/` turns it into a SandboxError that knows what was asked. */
+export class WireError extends Error {
+  override readonly name = 'WireError'
+  readonly code: WireErrorName
+  readonly errno: number
+
+  constructor(code: WireErrorName, errno: number) {
+    super(`supervisor error ${code} (errno ${errno})`)
+    this.code = code
+    this.errno = errno
+  }
+}
+
+/**
+ * The stream to the supervisor ended before the answer came: it was cut, the container stopped, or the supervisor broke the
+ * protocol. Whether the request was carried out is unknown.
+ */
+export class ConnectionLost extends Error {
+  override readonly name = 'ConnectionLost'
+}
