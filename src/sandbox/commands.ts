@@ -1,0 +1,194 @@
+import { randomBytes } from 'node:crypto'
+import { SandboxError } from '../errors/sandbox-error.ts'
+import { visibleText } from '../lib/visible-text.ts'
+import type { SupervisorClient } from '../supervisor/client.ts'
+import type { StartRequest } from '../supervisor/encode.ts'
+import { ConnectionLost } from '../supervisor/errors.ts'
+import { KEY_BYTES } from '../supervisor/protocol.ts'
+import type { SandboxFacts } from './facts.ts'
+import { type SandboxLink, overLink } from './link.ts'
+import { type CommandOutcome, outcomeOf } from './outcome.ts'
+import { resolvePath } from './paths.ts'
+import { commandFault } from './wire-faults.ts'
+
+export interface CommandSpec {
+  /** One shell line, or the words of a program. At most 1 MiB. */
+  readonly command: string | readonly string[]
+  readonly cwd?: string | undefined
+  /** On top of the sandbox's own environment. */
+  readonly env?: Readonly<Record<string, string>> | undefined
+  readonly stdin?: string | undefined
+  /** Milliseconds after which the command is ended. */
+  readonly timeoutMs: number
+  /** Milliseconds after which the answer comes even if the command still runs; 0 = at once, in the background. */
+  readonly waitMs: number
+  /** Bytes of each stream in the answer: one fifth from its start, the rest from its end. */
+  readonly maxOutputBytes: number
+}
+
+export interface RunOptions {
+  /** Ends the command, and all that it started, when it fires. */
+  readonly signal?: AbortSignal | undefined
+  /** Called at once and then every few seconds while the command runs. */
+  readonly onProgress?: ((beat: ProgressBeat) => void) | undefined
+}
+
+export interface ProgressBeat {
+  readonly elapsedMs: number
+  /** The newest whole line of output, safe to show; empty while there is none. */
+  readonly lastLine: string
+}
+
+/** Between SIGTERM and SIGKILL, in milliseconds. */
+const GRACE_MS = 1000
+const PROGRESS_MS = 3000
+const LAST_LINE_BYTES = 512
+const HEAD_SHARE = 0.2
+/** Sizes that still fit in one frame together. */
+const MAX_COMMAND_BYTES = 1024 * 1024
+const MAX_STDIN_BYTES = 512 * 1024
+const MAX_ENV_BYTES = 256 * 1024
+const MAX_ENV_ENTRY_BYTES = 128 * 1024 - 1
+const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
+
+/** Runs commands in one sandbox. */
+export class Commands {
+  readonly #link: SandboxLink
+  readonly #facts: SandboxFacts
+  readonly #baseEnv: readonly string[]
+
+  constructor(link: SandboxLink, facts: SandboxFacts) {
+    this.#link = link
+    this.#facts = facts
+    this.#baseEnv = envList(facts.env)
+  }
+
+  /**
+   * Runs a command until it ends or `waitMs` passed. Its exit code, signal, timeout or OOM kill is data in the outcome; an error means
+   * that it could not be started, or that its outcome is unknown (`sandbox_stopped`).
+   */
+  async run(spec: CommandSpec, options: RunOptions = {}): Promise<CommandOutcome> {
+    const request = this.#request(spec)
+    const { signal, onProgress } = options
+    const program = typeof spec.command === 'string' ? 'the shell' : (spec.command[0] ?? '')
+    const stopBeats = onProgress ? this.#beats(request.key, onProgress) : undefined
+    const onAbort = () => this.#cancel(request.key)
+    try {
+      const result = await overLink(this.#link, 'same boot', signal, (client) => {
+        // The waiting is not aborted: the command's end by the cancel is what is waited for.
+        if (signal?.aborted) throw signal.reason
+        signal?.addEventListener('abort', onAbort, { once: true })
+        return client.start(request)
+      })
+      return outcomeOf(result, request.cwd, this.#facts.spoolDir)
+    } catch (error) {
+      throw commandFault(error, program)
+    } finally {
+      signal?.removeEventListener('abort', onAbort)
+      stopBeats?.()
+    }
+  }
+
+  #request(spec: CommandSpec): StartRequest {
+    checkCommand(spec)
+    const background = spec.waitMs === 0
+    const head = Math.floor(spec.maxOutputBytes * HEAD_SHARE)
+    return {
+      key: randomBytes(KEY_BYTES),
+      command: spec.command,
+      keepStdinOpen: background,
+      timeoutMs: spec.timeoutMs,
+      graceMs: GRACE_MS,
+      waitMs: spec.waitMs,
+      head,
+      tail: spec.maxOutputBytes - head,
+      cwd: spec.cwd === undefined ? this.#facts.workspace : resolvePath(spec.cwd, this.#facts.workspace),
+      env: spec.env === undefined ? this.#baseEnv : envList({ ...this.#facts.env, ...checkedEnv(spec.env) }),
+      stdin: spec.stdin === undefined ? new Uint8Array(0) : Buffer.from(spec.stdin),
+    }
+  }
+
+  /** Ends the command of `key`. If the way to it is lost, its own timeout ends it. */
+  #cancel(key: Uint8Array): void {
+    this.#link
+      .client()
+      .then((client) => client.cancel(key, GRACE_MS))
+      .catch(ignoreLost)
+  }
+
+  #beats(key: Uint8Array, onProgress: (beat: ProgressBeat) => void): () => void {
+    const started = performance.now()
+    const beat = (lastLine: string) => onProgress({ elapsedMs: performance.now() - started, lastLine })
+    beat('')
+    const timer = setInterval(() => {
+      this.#link
+        .client()
+        .then((client) => newestLine(client, key))
+        .then(beat)
+        .catch(ignoreLost)
+    }, PROGRESS_MS)
+    return () => clearInterval(timer)
+  }
+}
+
+/** The newest line of either stream. */
+async function newestLine(client: SupervisorClient, key: Uint8Array): Promise<string> {
+  const { stdout, stderr } = await client.output(key, {
+    stdout: true,
+    stderr: true,
+    fromEnd: true,
+    sinceStdout: LAST_LINE_BYTES,
+    sinceStderr: LAST_LINE_BYTES,
+    maxBytes: LAST_LINE_BYTES,
+    waitMs: 0,
+  })
+  const text = visibleText(stdout.data.length > 0 ? stdout.data : stderr.data).trimEnd()
+  return text.slice(text.lastIndexOf('\n') + 1)
+}
+
+/** A beat or a cancel that comes too late for its command, or over a lost stream, changes nothing: the run itself reports it. */
+function ignoreLost(error: unknown): void {
+  if (error instanceof ConnectionLost || (error instanceof Error && error.name === 'WireError')) return
+  if (error instanceof SandboxError) return
+  throw error
+}
+
+function checkCommand({ command, stdin }: CommandSpec): void {
+  const words = typeof command === 'string' ? [command] : command
+  if (words.length === 0 || words[0]?.trim() === '') {
+    throw new SandboxError('invalid_argument', 'The command is empty.', { hint: 'Give a shell command.' })
+  }
+  if (words.some((word) => word.includes('\0'))) {
+    throw new SandboxError('invalid_argument', 'The command holds a NUL character.')
+  }
+  if (words.reduce((sum, word) => sum + Buffer.byteLength(word), 0) > MAX_COMMAND_BYTES) {
+    throw new SandboxError('too_large', 'The command is longer than 1 MiB.', {
+      hint: 'Write a script with write_file and run that.',
+    })
+  }
+  if (stdin !== undefined && Buffer.byteLength(stdin) > MAX_STDIN_BYTES) {
+    throw new SandboxError('too_large', 'stdin is longer than 512 KiB.', {
+      hint: 'Write a file with write_file and redirect it: command < file.',
+    })
+  }
+}
+
+function checkedEnv(env: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  let total = 0
+  for (const [name, value] of Object.entries(env)) {
+    if (!ENV_NAME.test(name)) {
+      throw new SandboxError('invalid_argument', 'env: a name is not a variable name (letters, digits, _).')
+    }
+    if (value.includes('\0')) throw new SandboxError('invalid_argument', `env: ${name} holds a NUL character.`)
+    const size = name.length + 1 + Buffer.byteLength(value)
+    total += size
+    if (size > MAX_ENV_ENTRY_BYTES || total > MAX_ENV_BYTES) {
+      throw new SandboxError('too_large', 'env: more than 256 KiB in all, or 128 KiB in one variable.')
+    }
+  }
+  return env
+}
+
+function envList(env: Readonly<Record<string, string>>): string[] {
+  return Object.entries(env).map(([name, value]) => `${name}=${value}`)
+}

@@ -1,0 +1,12 @@
+/** What is fixed for a sandbox while its container lives. Paths are inside the container. */
+export interface SandboxFacts {
+  /** Name of its runtime. */
+  readonly runtime: string
+  readonly workspace: string
+  /** Where the supervisor spools output that does not fit in memory. */
+  readonly spoolDir: string
+  /** Environment of every command, before the caller's own. */
+  readonly env: Readonly<Record<string, string>>
+  readonly network: 'none' | 'bridge'
+  readonly maxTimeoutMs: number
+}

@@ -1,0 +1,145 @@
+import { SandboxError } from '../errors/sandbox-error.ts'
+import type { StatResult, SupervisorClient, WriteResult } from '../supervisor/client.ts'
+import type { ListSort, WriteMode } from '../supervisor/encode.ts'
+import type { EntryPage, FileInfo, FileLines } from '../supervisor/protocol.ts'
+import type { SandboxFacts } from './facts.ts'
+import { type Repeat, type SandboxLink, overLink } from './link.ts'
+import { displayPath, resolvePath } from './paths.ts'
+import { fileFault } from './wire-faults.ts'
+
+export interface LineRange {
+  /** 1-based; negative counts from the end. */
+  readonly first: number
+  readonly maxLines: number
+  readonly maxBytes: number
+  /** Bytes kept of one line. */
+  readonly maxLineBytes: number
+}
+
+export interface FileWrite {
+  readonly mode: WriteMode
+  readonly executable?: boolean
+  readonly ifVersion?: bigint
+}
+
+export interface ListSpec {
+  readonly depth: number
+  readonly hidden: boolean
+  readonly sort: ListSort
+  readonly limit: number
+  readonly skip: number
+  /** Any of them must match; none = all. */
+  readonly globs: readonly string[]
+}
+
+/** Directories that are shown with a count instead of their content. */
+const FOLDED = ['.git', 'node_modules']
+
+/**
+ * Files of one sandbox. Everything happens inside it, as its user: the kernel's permission checks decide, not path rules here. Paths
+ * are absolute or relative to the workspace; errors name the path as the caller wrote it.
+ */
+export class Files {
+  readonly #link: SandboxLink
+  readonly #facts: SandboxFacts
+
+  constructor(link: SandboxLink, facts: SandboxFacts) {
+    this.#link = link
+    this.#facts = facts
+  }
+
+  /** The path as it is shown in results. */
+  shown(path: string): string {
+    return displayPath(resolvePath(path, this.#facts.workspace), this.#facts.workspace)
+  }
+
+  stat(path: string, signal?: AbortSignal): Promise<StatResult> {
+    return this.#ask(path, 'anywhere', signal, (client, absolute) => client.stat(absolute, true, { signal }))
+  }
+
+  readLines(path: string, range: LineRange, signal?: AbortSignal): Promise<FileLines> {
+    return this.#ask(path, 'anywhere', signal, (client, absolute) => client.readLines(absolute, range, { signal }))
+  }
+
+  /** A whole file in memory; `too_large` when it has more than `maxBytes`. */
+  async readBytes(path: string, maxBytes: number, signal?: AbortSignal): Promise<{ file: FileInfo; data: Buffer }> {
+    const read = await this.#ask(path, 'anywhere', signal, async (client, absolute) => {
+      const pieces: Buffer[] = []
+      const range = { offset: 0, length: maxBytes + 1 }
+      const file = await client.read(absolute, range, (data) => void pieces.push(data), { signal })
+      return { file, data: Buffer.concat(pieces) }
+    })
+    if (read.data.length > maxBytes) {
+      throw new SandboxError('too_large', `${this.shown(path)} is larger than ${maxBytes} bytes.`, {
+        hint: 'Read a part of it with offset and limit, or work on it with shell_exec.',
+      })
+    }
+    return read
+  }
+
+  /** Streams a file; pieces are asked for as fast as `onData` takes them. Not repeated after a lost connection. */
+  read(
+    path: string,
+    range: { offset: number; length: number },
+    onData: (data: Buffer) => void | Promise<void>,
+    signal?: AbortSignal,
+  ): Promise<FileInfo> {
+    return this.#ask(path, 'never', signal, (client, absolute) => client.read(absolute, range, onData, { signal }))
+  }
+
+  /** Writes atomically; missing parent directories are created. After any failure the old content is there whole. */
+  write(
+    path: string,
+    data: Uint8Array | AsyncIterable<Uint8Array>,
+    write: FileWrite,
+    signal?: AbortSignal,
+  ): Promise<WriteResult> {
+    // Only a plain overwrite from memory has the same effect twice.
+    const again = data instanceof Uint8Array && write.mode === 'overwrite' && write.ifVersion === undefined
+    const repeat: Repeat = again ? 'anywhere' : 'never'
+    return this.#ask(path, repeat, signal, (client, absolute) =>
+      client.write(absolute, data, { ...write, createParents: true }, { signal }),
+    )
+  }
+
+  /** One page of the entries below a directory. */
+  list(path: string, spec: ListSpec, signal?: AbortSignal): Promise<EntryPage> {
+    return this.#ask(path, 'anywhere', signal, (client, absolute) =>
+      client.list({ path: absolute, ...spec, folds: FOLDED }, { signal }),
+    )
+  }
+
+  async remove(path: string, recursive: boolean, signal?: AbortSignal): Promise<void> {
+    await this.#ask(path, 'never', signal, (client, absolute) => client.remove(absolute, recursive, { signal }))
+  }
+
+  async #ask<T>(
+    path: string,
+    repeat: Repeat,
+    signal: AbortSignal | undefined,
+    ask: (client: SupervisorClient, absolute: string) => Promise<T>,
+  ): Promise<T> {
+    const absolute = resolvePath(path, this.#facts.workspace)
+    try {
+      return await overLink(this.#link, repeat, signal, (client) => ask(client, absolute))
+    } catch (error) {
+      throw fileFault(error, displayPath(absolute, this.#facts.workspace))
+    }
+  }
+}
+
+/** The text form of a file's version, as tools show and take it. */
+export function formatVersion(version: bigint): string {
+  return version.toString(36)
+}
+
+export function parseVersion(text: string): bigint {
+  if (!/^[0-9a-z]{1,13}$/.test(text)) {
+    throw new SandboxError('invalid_argument', 'if_version: not a version.', {
+      hint: 'Use the version that read_file or write_file gave.',
+    })
+  }
+  let value = 0n
+  for (const digit of text) value = value * 36n + BigInt(Number.parseInt(digit, 36))
+  return BigInt.asUintN(64, value)
+}

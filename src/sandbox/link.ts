@@ -1,0 +1,66 @@
+import { SandboxError } from '../errors/sandbox-error.ts'
+import type { SupervisorClient } from '../supervisor/client.ts'
+import { ConnectionLost, WireError } from '../supervisor/errors.ts'
+
+/** The way to one user's supervisor. The registry provides it: it starts, wakes and reconnects as needed. */
+export interface SandboxLink {
+  /** The open client, or a new one once the sandbox is ready again. */
+  client(signal?: AbortSignal): Promise<SupervisorClient>
+  /** Waits until the hold of an eviction by another server is over and the sandbox is ready again. */
+  afterEviction(signal?: AbortSignal): Promise<SupervisorClient>
+}
+
+/**
+ * What may be done when the stream is lost before the answer came.
+ * - `anywhere`: ask again, also in a new container (reads; whole overwrites).
+ * - `same boot`: ask again if the same supervisor still runs (a START is found by its key, a WAIT by the command's id).
+ * - `never`: whether it happened is unknown, so only the caller can decide.
+ */
+export type Repeat = 'anywhere' | 'same boot' | 'never'
+
+/** Runs one request over the link, repeats it where that is safe, and says plainly when the outcome is unknown. */
+export async function overLink<T>(
+  link: SandboxLink,
+  repeat: Repeat,
+  signal: AbortSignal | undefined,
+  ask: (client: SupervisorClient) => Promise<T>,
+): Promise<T> {
+  let client = await link.client(signal)
+  try {
+    return await ask(client)
+  } catch (error) {
+    if (error instanceof WireError && error.code === 'quiescing') client = await link.afterEviction(signal)
+    else if (error instanceof ConnectionLost) client = await reconnected(link, repeat, client, error, signal)
+    else throw error
+  }
+  try {
+    return await ask(client)
+  } catch (error) {
+    if (error instanceof ConnectionLost) throw stopped(error)
+    throw error
+  }
+}
+
+async function reconnected(
+  link: SandboxLink,
+  repeat: Repeat,
+  before: SupervisorClient,
+  error: ConnectionLost,
+  signal: AbortSignal | undefined,
+): Promise<SupervisorClient> {
+  if (repeat === 'never') throw stopped(error)
+  const client = await link.client(signal)
+  const sameBoot = client.connection.hello.bootId.equals(before.connection.hello.bootId)
+  if (repeat === 'same boot' && !sameBoot) throw stopped(error)
+  return client
+}
+
+function stopped(cause: ConnectionLost): SandboxError {
+  return new SandboxError(
+    'sandbox_stopped',
+    'The sandbox stopped, or the way to it was cut, before the result was known.',
+    {
+      cause,
+    },
+  )
+}

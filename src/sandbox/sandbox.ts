@@ -1,0 +1,20 @@
+import { Commands } from './commands.ts'
+import type { SandboxFacts } from './facts.ts'
+import { Files } from './files.ts'
+import type { SandboxLink } from './link.ts'
+import { Processes } from './processes.ts'
+
+/** What can be done with one user's sandbox. It outlives containers: the link behind it wakes and reconnects as needed. */
+export class Sandbox {
+  readonly facts: SandboxFacts
+  readonly commands: Commands
+  readonly processes: Processes
+  readonly files: Files
+
+  constructor(link: SandboxLink, facts: SandboxFacts) {
+    this.facts = facts
+    this.commands = new Commands(link, facts)
+    this.processes = new Processes(link, facts)
+    this.files = new Files(link, facts)
+  }
+}
