@@ -126,7 +126,12 @@ export interface EffectiveProfile {
   readonly networkMode: string
   readonly pidMode: string
   readonly ipcMode: string
-  readonly mounts: readonly { readonly type: string; readonly name: string; readonly target: string; readonly readOnly: boolean }[]
+  readonly mounts: readonly {
+    readonly type: string
+    readonly name: string
+    readonly target: string
+    readonly readOnly: boolean
+  }[]
 }
 
 export interface Containers {
@@ -198,7 +203,11 @@ export interface Images {
   /** `image_unavailable` when no registry has it or none answers. */
   pull(reference: string, options?: CallOptions & { readonly onProgress?: ProgressListener }): Promise<ImageDetails>
   /** Builds from a tar stream that holds a Dockerfile. `image_unavailable` with the failing step in the message and its last lines in `details.log`. */
-  build(context: Readable, spec: BuildSpec, options?: CallOptions & { readonly onProgress?: ProgressListener }): Promise<ImageDetails>
+  build(
+    context: Readable,
+    spec: BuildSpec,
+    options?: CallOptions & { readonly onProgress?: ProgressListener },
+  ): Promise<ImageDetails>
   tag(reference: string, newReference: string, options?: CallOptions): Promise<void>
   /** A missing image is not an error; one in use is `engine_failed`. */
   remove(reference: string, options?: CallOptions): Promise<void>

@@ -1,0 +1,149 @@
+import type { Readable } from 'node:stream'
+import * as z from 'zod'
+import { SandboxError } from '../../errors/sandbox-error.ts'
+import type { BuildSpec, ImageDetails, Images, ProgressListener } from '../engine.ts'
+import { imagePath, labelFilter, splitReference } from './api-path.ts'
+import { limitsOf, type CallLimits, type EngineApi } from './call.ts'
+import { BuildLog, PullLog } from './image-progress.ts'
+
+const READ_DEADLINE_MS = 10_000
+const REMOVE_DEADLINE_MS = 60_000
+const PULL_DEADLINE_MS = 15 * 60_000
+const BUILD_DEADLINE_MS = 30 * 60_000
+
+const Image = z
+  .object({
+    Id: z.string(),
+    RepoTags: z.array(z.string()).nullish(),
+    Size: z.number(),
+    Os: z.string(),
+    Architecture: z.string(),
+    Config: z
+      .object({ Labels: z.record(z.string(), z.string()).nullish(), Env: z.array(z.string()).nullish() })
+      .nullish(),
+  })
+  .transform((image): ImageDetails => ({
+    id: image.Id,
+    tags: image.RepoTags ?? [],
+    labels: image.Config?.Labels ?? {},
+    sizeBytes: image.Size,
+    platform: `${image.Os}/${image.Architecture}`,
+    env: image.Config?.Env ?? [],
+  }))
+const ImageList = z.array(z.object({ Id: z.string() }))
+
+/** The image, or undefined. */
+export function findImage(api: EngineApi, reference: string, limits: CallLimits): Promise<ImageDetails | undefined> {
+  return api.find(
+    { action: 'inspect the image', method: 'GET', path: imagePath(reference, '/json'), absent: [404], limits },
+    Image,
+  )
+}
+
+/** Images of a Docker engine. Builds use the classic builder, which every engine of API 1.41 and later has. */
+export function dockerImages(api: EngineApi): Images {
+  return {
+    inspect: (reference, options) => findImage(api, reference, limitsOf(options, READ_DEADLINE_MS)),
+
+    async list(labels, options) {
+      const limits = limitsOf(options, READ_DEADLINE_MS)
+      const listed = await api.json(
+        {
+          action: 'list the images',
+          method: 'GET',
+          path: '/images/json',
+          query: { filters: labelFilter(labels) },
+          limits,
+        },
+        ImageList,
+      )
+      // The list has neither platform nor environment. One that is gone by now is left out.
+      const images = await Promise.all(listed.map(({ Id }) => findImage(api, Id, limits)))
+      return images.filter((image) => image !== undefined)
+    },
+
+    async pull(reference, options) {
+      const limits = limitsOf(options, PULL_DEADLINE_MS)
+      const { repository, tag } = splitReference(reference)
+      const log = new PullLog(options?.onProgress)
+      await api.lines(
+        {
+          action: `pull the image ${JSON.stringify(reference)}`,
+          method: 'POST',
+          path: '/images/create',
+          query: { fromImage: repository, tag },
+          // 404: no such repository or tag; 500: no registry answers. Neither has another code.
+          codes: { 404: 'image_unavailable', 403: 'image_unavailable', 500: 'image_unavailable' },
+          limits,
+        },
+        (line) => log.take(line),
+      )
+      log.throwIfFailed(reference)
+      return await mustFind(api, reference, limits)
+    },
+
+    build: (context, spec, options) =>
+      build(api, context, spec, limitsOf(options, BUILD_DEADLINE_MS), options?.onProgress),
+
+    async tag(reference, newReference, options) {
+      const { repository, tag } = splitReference(newReference)
+      await api.send({
+        action: 'tag the image',
+        method: 'POST',
+        path: imagePath(reference, '/tag'),
+        query: { repo: repository, tag },
+        codes: { 404: 'image_unavailable' },
+        limits: limitsOf(options, READ_DEADLINE_MS),
+      })
+    },
+
+    async remove(reference, options) {
+      await api.send({
+        action: 'remove the image',
+        method: 'DELETE',
+        path: imagePath(reference),
+        absent: [404],
+        limits: limitsOf(options, REMOVE_DEADLINE_MS),
+      })
+    },
+  }
+}
+
+async function build(
+  api: EngineApi,
+  context: Readable,
+  spec: BuildSpec,
+  limits: CallLimits,
+  onProgress: ProgressListener | undefined,
+): Promise<ImageDetails> {
+  const log = new BuildLog(onProgress)
+  await api.lines(
+    {
+      action: `build the image ${JSON.stringify(spec.tag)}`,
+      method: 'POST',
+      path: '/build',
+      query: {
+        t: spec.tag,
+        labels: JSON.stringify(spec.labels),
+        buildargs: JSON.stringify(spec.buildArgs ?? {}),
+        ...(spec.network !== undefined && { networkmode: spec.network }),
+        // Containers of failed steps are removed too.
+        rm: 1,
+        forcerm: 1,
+      },
+      upload: context,
+      // 400: the Dockerfile cannot be parsed.
+      codes: { 400: 'image_unavailable' },
+      limits,
+    },
+    (line) => log.take(line),
+  )
+  log.throwIfFailed(spec.tag)
+  return await mustFind(api, spec.tag, limits)
+}
+
+async function mustFind(api: EngineApi, reference: string, limits: CallLimits): Promise<ImageDetails> {
+  const image = await findImage(api, reference, limits)
+  if (image) return image
+  throw new SandboxError('image_unavailable', `The image ${JSON.stringify(reference)} is not on the container engine.`)
+}
