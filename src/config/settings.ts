@@ -1,0 +1,113 @@
+import * as z from 'zod'
+import { parseBytes, parseDuration } from '../lib/units.ts'
+
+/** A size: a number of bytes, or text such as "512MiB". */
+const bytes = (minBytes: number) =>
+  z.union([z.number(), z.string()]).transform((value, context) => {
+    const parsed = typeof value === 'number' ? value : parseBytes(value)
+    if (parsed !== undefined && Number.isSafeInteger(parsed) && parsed >= minBytes) return parsed
+    context.addIssue({ code: 'custom', message: `give a size of at least ${minBytes} bytes, such as "512MiB"` })
+    return z.NEVER
+  })
+
+/** A duration: a number of seconds, or text such as "30m". Becomes milliseconds. */
+const duration = (minMs: number) =>
+  z.union([z.number(), z.string()]).transform((value, context) => {
+    const parsed = typeof value === 'number' ? value * 1000 : parseDuration(value)
+    if (parsed !== undefined && Number.isSafeInteger(parsed) && parsed >= minMs) return parsed
+    context.addIssue({ code: 'custom', message: `give a duration of at least ${minMs / 1000} s, such as "30m"` })
+    return z.NEVER
+  })
+
+const integer = (min: number, max: number) => z.coerce.number().int().min(min).max(max)
+
+const name = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, 'use lower-case letters, digits, ".", "_" and "-" (at most 63)')
+
+/** One setting: its schema, its default as text or number, and what `--help` says. */
+export interface Setting {
+  readonly schema: z.ZodType
+  readonly fallback: unknown
+  readonly about: string
+  /** Passwords and tokens: `config` prints `***`. */
+  readonly secret?: boolean
+}
+
+/**
+ * Every setting. The key gives its flag (`idleTimeout` → `--idle-timeout`), its variable (`SANDBOX_IDLE_TIMEOUT`) and its name in the
+ * config file; nothing else in the program reads flags or the environment.
+ */
+export const SETTINGS = {
+  transport: { schema: z.enum(['stdio']), fallback: 'stdio', about: 'How clients connect.' },
+  user: {
+    schema: z.string().min(1).max(256),
+    fallback: 'local',
+    about: 'Whose sandbox this server serves over stdio. The same user reaches the same sandbox from every client.',
+  },
+  runtime: { schema: name, fallback: 'python-minimal', about: 'Name of the runtime of new sandboxes.' },
+  installation: {
+    schema: name,
+    fallback: 'default',
+    about: 'Separates the sandboxes of several installations on one engine.',
+  },
+  engine: {
+    schema: z.string(),
+    fallback: '',
+    about:
+      'Address of the container engine (unix://, tcp://, ssh://). Empty: DOCKER_HOST, the docker context, the usual sockets.',
+  },
+  idleTimeout: {
+    schema: duration(0),
+    fallback: '30m',
+    about: 'Idle time after which a sandbox is evicted: its container goes, its files stay. 0 = never.',
+  },
+  onExit: {
+    schema: z.enum(['keep', 'evict']),
+    fallback: 'keep',
+    about: 'What happens to idle sandboxes when the server ends: keep them for the next one, or evict them.',
+  },
+  maxTimeout: { schema: duration(1000), fallback: '1h', about: 'Largest timeout_s that a command may ask for.' },
+  maxSandboxes: {
+    schema: integer(1, 100_000),
+    fallback: 200,
+    about: 'Sandboxes of this server that may run at once.',
+  },
+  network: {
+    schema: z.enum(['none', 'bridge']),
+    fallback: 'none',
+    about: 'Network of the sandboxes. bridge gives them the whole network of the engine, also the host’s own services.',
+  },
+  memory: { schema: bytes(16 * 1024 ** 2), fallback: '512MiB', about: 'Memory of one sandbox, swap included.' },
+  cpus: { schema: z.coerce.number().min(0.1).max(1024), fallback: 1, about: 'CPUs’ worth of time of one sandbox.' },
+  pids: { schema: integer(64, 32_768), fallback: 256, about: 'Processes and threads of one sandbox.' },
+  tmpSize: { schema: bytes(1024 ** 2), fallback: '64MiB', about: 'Size of /tmp; counts as memory.' },
+  fileSize: { schema: bytes(1024 ** 2), fallback: '1GiB', about: 'Largest single file.' },
+  openFiles: { schema: integer(64, 1_048_576), fallback: 1024, about: 'Open files per process.' },
+  ociRuntime: {
+    schema: z.string().regex(/^[A-Za-z0-9._-]*$/, 'use the name of a runtime of the engine'),
+    fallback: '',
+    about: 'Another OCI runtime of the engine, for instance runsc (gVisor). Empty: the engine’s default.',
+  },
+  logLevel: {
+    schema: z.enum(['debug', 'info', 'warn', 'error', 'silent']),
+    fallback: 'info',
+    about: 'Least level of log lines on stderr.',
+  },
+} as const satisfies Record<string, Setting>
+
+export type SettingKey = keyof typeof SETTINGS
+/** Validated settings: sizes in bytes, durations in milliseconds. */
+export type Config = { readonly [K in SettingKey]: z.output<(typeof SETTINGS)[K]['schema']> }
+
+export const SETTING_KEYS = Object.keys(SETTINGS) as SettingKey[]
+
+/** `idleTimeout` → `idle-timeout`. */
+export function flagOf(key: SettingKey): string {
+  return key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+}
+
+/** `idleTimeout` → `SANDBOX_IDLE_TIMEOUT`. */
+export function variableOf(key: SettingKey): string {
+  return `SANDBOX_${flagOf(key).replaceAll('-', '_').toUpperCase()}`
+}
