@@ -1,0 +1,96 @@
+import { createHash } from 'node:crypto'
+import type { EngineInfo, Labels } from '../engine/engine.ts'
+
+/** Version of the label scheme; a container or volume with another one is not ours to adopt. */
+const SCHEMA = '1'
+const PREFIX = 'sandbox-mcp.'
+
+export const LABEL = {
+  role: `${PREFIX}role`,
+  installation: `${PREFIX}installation`,
+  user: `${PREFIX}user`,
+  runtime: `${PREFIX}runtime`,
+  digest: `${PREFIX}digest`,
+  uid: `${PREFIX}uid`,
+  schema: `${PREFIX}schema`,
+} as const
+
+/** What a user is called in the engine. A pure function of installation and user, so that every server finds the same sandbox. */
+export interface SandboxIdentity {
+  readonly installation: string
+  /** Hash of installation and user: 32 hex digits. The user's own name reaches neither names nor labels. */
+  readonly userHash: string
+  readonly containerName: string
+  readonly volumeName: string
+}
+
+/** Bytes before a user's name that no installation's name can hold, so that no two pairs are hashed alike. */
+const SEPARATOR = '\0'
+
+export function identityOf(installation: string, user: string): SandboxIdentity {
+  const userHash = createHash('sha256').update(`${installation}${SEPARATOR}${user}`).digest('hex').slice(0, 32)
+  return {
+    installation,
+    userHash,
+    containerName: `sandbox-mcp-${userHash}`,
+    volumeName: `sandbox-mcp-${userHash}`,
+  }
+}
+
+/** Uids of sandboxes: above those of people, daemons and usual subordinate ranges, and small enough for the ustar format (2,097,151). */
+const UID_BASE = 1_100_000
+const UID_COUNT = 900_000
+/** The same inside a user namespace, which has 65,536 uids. */
+const REMAPPED_UID_BASE = 20_000
+const REMAPPED_UID_COUNT = 40_000
+
+/**
+ * The uid of a user's sandbox: one of its own per user, because the kernel counts inotify instances, message queues and pending signals
+ * per uid across containers. Two users rarely share one; they would share those counts and nothing else.
+ */
+export function uidOf(identity: SandboxIdentity, info: Pick<EngineInfo, 'userNamespaces'>): number {
+  const number = Number.parseInt(identity.userHash.slice(0, 12), 16)
+  return info.userNamespaces ? REMAPPED_UID_BASE + (number % REMAPPED_UID_COUNT) : UID_BASE + (number % UID_COUNT)
+}
+
+/** Labels by which all sandboxes of an installation are found. */
+export function installationLabels(installation: string): Labels {
+  return { [LABEL.role]: 'sandbox', [LABEL.installation]: installation }
+}
+
+export function containerLabels(identity: SandboxIdentity, runtime: string, digest: string, uid: number): Labels {
+  return {
+    ...installationLabels(identity.installation),
+    [LABEL.user]: identity.userHash,
+    [LABEL.runtime]: runtime,
+    [LABEL.digest]: digest,
+    [LABEL.uid]: String(uid),
+    [LABEL.schema]: SCHEMA,
+  }
+}
+
+export function volumeLabels(identity: SandboxIdentity, uid: number): Labels {
+  return {
+    [LABEL.role]: 'workspace',
+    [LABEL.installation]: identity.installation,
+    [LABEL.user]: identity.userHash,
+    [LABEL.uid]: String(uid),
+    [LABEL.schema]: SCHEMA,
+  }
+}
+
+/** True when the labels say that it is this user's, by this scheme. Anything else with the name is foreign and left alone. */
+export function belongsTo(labels: Labels, identity: SandboxIdentity, role: 'sandbox' | 'workspace'): boolean {
+  return (
+    labels[LABEL.role] === role &&
+    labels[LABEL.installation] === identity.installation &&
+    labels[LABEL.user] === identity.userHash &&
+    labels[LABEL.schema] === SCHEMA
+  )
+}
+
+/** The uid that a label records; undefined when it is no uid that a sandbox may have. */
+export function uidFromLabels(labels: Labels): number | undefined {
+  const uid = Number(labels[LABEL.uid])
+  return Number.isInteger(uid) && uid >= REMAPPED_UID_BASE && uid < UID_BASE + UID_COUNT ? uid : undefined
+}

@@ -1,0 +1,149 @@
+import type { ContainerDetails, Engine, EngineInfo } from '../engine/engine.ts'
+import { findMismatches } from '../engine/verify.ts'
+import { isSandboxError, SandboxError } from '../errors/sandbox-error.ts'
+import type { Logger } from '../lib/logger.ts'
+import type { ReadyRuntime } from '../runtimes/image-builder.ts'
+import { SupervisorClient } from '../supervisor/client.ts'
+import { Connection } from '../supervisor/connection.ts'
+import { ConnectionLost } from '../supervisor/errors.ts'
+import { BRIDGE_UID, SUPERVISOR_PATH } from '../supervisor/protocol.ts'
+import { belongsTo, LABEL, type SandboxIdentity, uidFromLabels, uidOf, volumeLabels } from './identity.ts'
+import { containerSpec, type SandboxPolicy } from './sandbox-spec.ts'
+
+export interface PlacementDeps {
+  readonly engine: Engine
+  readonly policy: SandboxPolicy
+  /** What the engine says of itself; remembered, since it cannot change while it runs. */
+  readonly info: () => Promise<EngineInfo>
+  /** The image of the runtime, built if need be. Called only when a container must be made or described. */
+  readonly runtime: (options: PlacementOptions) => Promise<ReadyRuntime>
+  readonly logger: Logger
+}
+
+export interface PlacementOptions {
+  readonly signal?: AbortSignal | undefined
+  /** What is being done, for whoever waits. */
+  readonly onProgress?: ((text: string) => void) | undefined
+}
+
+/** A sandbox whose supervisor answers. */
+export interface PlacedSandbox {
+  readonly client: SupervisorClient
+  /** Id of the container: another one means that only the workspace survived. */
+  readonly containerId: string
+  /** found: it ran already · created: the user is new · resumed: made anew on the user's files. */
+  readonly how: 'found' | 'created' | 'resumed'
+}
+
+/** Two servers may remove and create in turns; more rounds than this mean that something else is wrong. */
+const MAX_ROUNDS = 5
+
+/**
+ * Brings a user's sandbox to life, from whatever state the engine shows: nothing, half made, stopped, paused or running. The engine's
+ * unique names are the only lock: of two servers that create at once one wins, and the other adopts what it made.
+ */
+export async function place(
+  deps: PlacementDeps,
+  identity: SandboxIdentity,
+  options: PlacementOptions = {},
+): Promise<PlacedSandbox> {
+  const { engine } = deps
+  const { signal } = options
+  const call = signal ? { signal } : {}
+  let how: PlacedSandbox['how'] = 'found'
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    const found = await engine.containers.inspect(identity.containerName, call)
+    if (!found) {
+      how = await create(deps, identity, options)
+      continue
+    }
+    refuseForeign(found, identity)
+    const weaker = missingProtections(found, identity, deps.policy)
+    if (weaker.length > 0) deps.logger.warn({ container: found.id, weaker }, 'sandbox lacks protections; made anew')
+    if (found.state === 'exited' || weaker.length > 0) {
+      // With a read-only root a stopped container holds nothing that the volume does not.
+      await engine.containers.remove(found.id, call)
+      continue
+    }
+    const client = await wake(deps, found, call).catch((error: unknown) => {
+      if (isSandboxError(error, 'not_found') || error instanceof ConnectionLost) return error
+      throw error
+    })
+    if (client instanceof SupervisorClient) return { client, containerId: found.id, how }
+    deps.logger.warn({ container: found.id, state: found.state, err: client }, 'sandbox does not answer')
+    // Gone in the meantime, or its supervisor is beyond reach: a new container on the same files.
+    if (client instanceof ConnectionLost) await engine.containers.remove(found.id, call)
+  }
+  throw new SandboxError(
+    'engine_failed',
+    'The sandbox could not be started: its container keeps disappearing or does not answer.',
+  )
+}
+
+/** Opens the way to the supervisor of a running container. Fails with ConnectionLost when it does not answer. */
+export async function connect(engine: Engine, containerId: string, signal?: AbortSignal): Promise<SupervisorClient> {
+  const command = [SUPERVISOR_PATH, 'connect']
+  const stream = await engine.containers.openStream(containerId, { command, uid: BRIDGE_UID }, signal ? { signal } : {})
+  return new SupervisorClient(await Connection.open(stream))
+}
+
+async function wake(
+  { engine }: PlacementDeps,
+  found: ContainerDetails,
+  call: { signal?: AbortSignal },
+): Promise<SupervisorClient> {
+  if (found.state === 'paused') await engine.containers.unpause(found.id, call)
+  if (found.state === 'created') await engine.containers.start(found.id, call)
+  return connect(engine, found.id, call.signal)
+}
+
+async function create(
+  { engine, policy, runtime, info }: PlacementDeps,
+  identity: SandboxIdentity,
+  options: PlacementOptions,
+): Promise<'found' | 'created' | 'resumed'> {
+  const { signal, onProgress } = options
+  const call = signal ? { signal } : {}
+  const image = await runtime(options)
+  onProgress?.('starting the sandbox')
+  const before = await engine.volumes.inspect(identity.volumeName, call)
+  const ownUid = uidOf(identity, await info())
+  const volume = before ?? (await engine.volumes.ensure(identity.volumeName, volumeLabels(identity, ownUid), call))
+  if (!belongsTo(volume.labels, identity, 'workspace')) throw foreign('volume', identity.volumeName)
+  // The files belong to the uid that the volume was made for, whatever the rule says today.
+  const uid = uidFromLabels(volume.labels) ?? ownUid
+  try {
+    await engine.containers.create(containerSpec(identity, uid, image, policy), call)
+  } catch (error) {
+    if (isSandboxError(error, 'already_exists')) return 'found'
+    throw error
+  }
+  return before ? 'resumed' : 'created'
+}
+
+function refuseForeign(found: ContainerDetails, identity: SandboxIdentity): void {
+  if (!belongsTo(found.labels, identity, 'sandbox')) throw foreign('container', identity.containerName)
+}
+
+/** Limits may differ from today's settings until the next start; a protection may not. */
+const LIMITS: ReadonlySet<string> = new Set(['memoryBytes', 'memorySwapBytes', 'nanoCpus', 'pids'])
+
+function missingProtections(found: ContainerDetails, identity: SandboxIdentity, policy: SandboxPolicy): string[] {
+  const uid = uidFromLabels(found.labels)
+  if (uid === undefined) return ['user']
+  const runtime = {
+    name: found.labels[LABEL.runtime] ?? '',
+    digest: found.labels[LABEL.digest] ?? '',
+    imageId: found.imageId,
+  }
+  return findMismatches(containerSpec(identity, uid, runtime, policy), found.effective)
+    .map((mismatch) => mismatch.protection)
+    .filter((protection) => !LIMITS.has(protection))
+}
+
+function foreign(what: string, name: string): SandboxError {
+  return new SandboxError('engine_failed', `A ${what} named ${name} exists that this installation did not make.`, {
+    hint: 'Remove or rename it, or choose another installation name.',
+    details: { label: LABEL.installation },
+  })
+}

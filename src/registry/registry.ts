@@ -1,0 +1,137 @@
+import pLimit from 'p-limit'
+import type { Engine, EngineInfo } from '../engine/engine.ts'
+import { SandboxError } from '../errors/sandbox-error.ts'
+import type { Logger } from '../lib/logger.ts'
+import type { ReadyRuntime } from '../runtimes/image-builder.ts'
+import { Sandbox } from '../sandbox/sandbox.ts'
+import { identityOf, installationLabels } from './identity.ts'
+import type { SandboxLease, SandboxProvider } from './lease.ts'
+import { place, type PlacementOptions } from './placement.ts'
+import { sandboxFacts, type SandboxPolicy } from './sandbox-spec.ts'
+import { UserSandbox } from './user-sandbox.ts'
+
+export interface RegistryDeps {
+  readonly engine: Engine
+  readonly policy: SandboxPolicy
+  readonly installation: string
+  readonly info: () => Promise<EngineInfo>
+  /** Makes the image of the runtime ready, building it if need be; remembers the answer. */
+  readonly runtime: (options: PlacementOptions) => Promise<ReadyRuntime>
+  /** Idle time after which a sandbox is put to sleep; 0: never. */
+  readonly idleTimeoutMs: number
+  /** Sandboxes that may run for this server at once. */
+  readonly maxSandboxes: number
+  /** Containers that may be started at the same time: starting is bound by CPU. */
+  readonly maxStarts: number
+  readonly logger: Logger
+}
+
+interface Entry {
+  readonly link: UserSandbox
+  /** Made at the first start: its facts come from the runtime's image. */
+  sandbox: Sandbox | undefined
+}
+
+/** The idle clock is looked at this often: a fraction of the timeout, within these bounds, in milliseconds. */
+const SWEEP_SHARE = 4
+const MIN_SWEEP_MS = 250
+const MAX_SWEEP_MS = 30_000
+
+/**
+ * Which sandbox belongs to whom, and for how long. Holds only what can be found again in the engine: a server that is killed loses
+ * nothing, and the next one adopts what runs.
+ */
+export class Registry implements SandboxProvider {
+  readonly #deps: RegistryDeps
+  readonly #entries = new Map<string, Entry>()
+  readonly #limitStarts: ReturnType<typeof pLimit>
+  readonly #sweeper: NodeJS.Timeout | undefined
+  #closed = false
+
+  constructor(deps: RegistryDeps) {
+    this.#deps = deps
+    this.#limitStarts = pLimit(deps.maxStarts)
+    if (deps.idleTimeoutMs > 0) {
+      const everyMs = Math.min(MAX_SWEEP_MS, Math.max(MIN_SWEEP_MS, deps.idleTimeoutMs / SWEEP_SHARE))
+      this.#sweeper = setInterval(() => void this.#sweep(), everyMs)
+      this.#sweeper.unref()
+    }
+  }
+
+  /** A lease on the user's sandbox, which is started, woken or adopted first. While it is held the sandbox is not evicted. */
+  async acquire(user: string, options: PlacementOptions = {}): Promise<SandboxLease> {
+    if (this.#closed) throw new SandboxError('cancelled', 'The server is shutting down.')
+    const entry = this.#entry(user)
+    const { link } = entry
+    link.addLease()
+    try {
+      if (!link.isConnected && !link.isStarting) await this.#makeRoom(link)
+      const notice = await link.ready(options)
+      const sandbox = (entry.sandbox ??= new Sandbox(
+        link,
+        sandboxFacts(await this.#deps.runtime({}), this.#deps.policy),
+      ))
+      let held = true
+      const release = () => {
+        if (held) link.releaseLease()
+        held = false
+      }
+      return { sandbox, notice, release }
+    } catch (error) {
+      link.releaseLease()
+      throw error
+    }
+  }
+
+  /** Removes what servers of this installation left behind that cannot be of use: containers that have ended. Volumes stay. */
+  async removeEnded(): Promise<number> {
+    const { engine, installation, logger } = this.#deps
+    const containers = await engine.containers.list(installationLabels(installation))
+    const ended = containers.filter((container) => container.state === 'exited')
+    await Promise.all(ended.map((container) => engine.containers.remove(container.id)))
+    if (ended.length > 0) logger.info({ containers: ended.length }, 'removed ended containers; the files stay')
+    return ended.length
+  }
+
+  /** Lets go of all sandboxes. They go on running, or, when `evictIdle`, those that nobody uses are put to sleep first. */
+  async close(evictIdle: boolean): Promise<void> {
+    this.#closed = true
+    clearInterval(this.#sweeper)
+    if (evictIdle) await Promise.all([...this.#entries.values()].map(({ link }) => link.evict(0)))
+    for (const { link } of this.#entries.values()) link.close()
+  }
+
+  #entry(user: string): Entry {
+    const found = this.#entries.get(user)
+    if (found) return found
+    const identity = identityOf(this.#deps.installation, user)
+    const logger = this.#deps.logger.child({ user: identity.userHash })
+    const deps = { ...this.#deps, logger }
+    const link = new UserSandbox({
+      engine: deps.engine,
+      logger,
+      place: (options) => this.#limitStarts(() => place(deps, identity, options)),
+    })
+    const entry: Entry = { link, sandbox: undefined }
+    this.#entries.set(user, entry)
+    return entry
+  }
+
+  /** At the limit the sandbox that was idle longest goes to sleep; if none is idle the caller is told to come back. */
+  async #makeRoom(forLink: UserSandbox): Promise<void> {
+    const others = [...this.#entries.values()].map(({ link }) => link).filter((link) => link !== forLink)
+    if (others.filter((link) => link.isConnected || link.isStarting).length < this.#deps.maxSandboxes) return
+    const idle = others.filter((link) => link.isConnected && link.idleMs > 0).sort((a, b) => b.idleMs - a.idleMs)
+    for (const link of idle) if (await link.evict(0)) return
+    throw new SandboxError('sandbox_limit', `All ${this.#deps.maxSandboxes} sandboxes of this server are in use.`)
+  }
+
+  async #sweep(): Promise<void> {
+    const { idleTimeoutMs } = this.#deps
+    const idle = [...this.#entries.entries()].filter(([, { link }]) => link.idleMs >= idleTimeoutMs)
+    await Promise.all(idle.map(([, { link }]) => link.evict(idleTimeoutMs)))
+    for (const [user, { link }] of idle) {
+      if (!link.isConnected && !link.isStarting && link.leases === 0) this.#entries.delete(user)
+    }
+  }
+}

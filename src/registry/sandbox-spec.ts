@@ -1,0 +1,83 @@
+import type { ContainerLimits, ContainerSpec } from '../engine/engine.ts'
+import type { ReadyRuntime } from '../runtimes/image-builder.ts'
+import type { SandboxFacts } from '../sandbox/facts.ts'
+import { BRIDGE_UID, SUPERVISOR_PATH } from '../supervisor/protocol.ts'
+import { containerLabels, type SandboxIdentity } from './identity.ts'
+
+export const WORKSPACE = '/workspace'
+export const SPOOL_DIR = '/tmp/.sandbox'
+
+/** What the operator decides about every sandbox. */
+export interface SandboxPolicy {
+  readonly limits: ContainerLimits
+  readonly network: 'none' | 'bridge'
+  readonly ociRuntime: string | undefined
+  readonly maxTimeoutMs: number
+  /** After this long without use and without any server connected the supervisor ends by itself. 0: never. */
+  readonly idleExitMs: number
+}
+
+/** Environment of PID 1: nothing of the server's own. */
+const SUPERVISOR_ENV = { PATH: '/usr/bin:/bin', LANG: 'C.UTF-8', HOME: WORKSPACE }
+
+/** Makes programs behave without a person at a terminal: no prompts, no pager, no colours, output at once. */
+const COMMAND_ENV = {
+  HOME: WORKSPACE,
+  USER: 'sandbox',
+  LOGNAME: 'sandbox',
+  LANG: 'C.UTF-8',
+  CI: '1',
+  NO_COLOR: '1',
+  TERM: 'dumb',
+  PAGER: 'cat',
+  GIT_PAGER: 'cat',
+  GIT_TERMINAL_PROMPT: '0',
+  DEBIAN_FRONTEND: 'noninteractive',
+  PYTHONUNBUFFERED: '1',
+}
+
+/** The container of a user's sandbox. */
+export function containerSpec(
+  identity: SandboxIdentity,
+  uid: number,
+  runtime: Pick<ReadyRuntime, 'name' | 'digest' | 'imageId'>,
+  policy: SandboxPolicy,
+): ContainerSpec {
+  const { ociRuntime } = policy
+  return {
+    name: identity.containerName,
+    image: runtime.imageId,
+    labels: containerLabels(identity, runtime.name, runtime.digest, uid),
+    uid,
+    bridgeUid: BRIDGE_UID,
+    env: SUPERVISOR_ENV,
+    command: [
+      SUPERVISOR_PATH,
+      'init',
+      '--bridge-uid',
+      String(BRIDGE_UID),
+      '--spool',
+      SPOOL_DIR,
+      '--workspace',
+      WORKSPACE,
+      '--idle-exit',
+      String(Math.ceil(policy.idleExitMs / 1000)),
+    ],
+    workDir: WORKSPACE,
+    volume: { name: identity.volumeName, mountPath: WORKSPACE },
+    limits: policy.limits,
+    network: policy.network,
+    ...(ociRuntime === undefined ? {} : { ociRuntime }),
+  }
+}
+
+export function sandboxFacts(runtime: ReadyRuntime, policy: SandboxPolicy): SandboxFacts {
+  return {
+    runtime: runtime.name,
+    workspace: WORKSPACE,
+    spoolDir: SPOOL_DIR,
+    env: { ...COMMAND_ENV, ...runtime.env },
+    network: policy.network,
+    maxTimeoutMs: policy.maxTimeoutMs,
+  }
+}

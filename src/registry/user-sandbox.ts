@@ -1,0 +1,179 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Engine } from '../engine/engine.ts'
+import { SandboxError } from '../errors/sandbox-error.ts'
+import { abortable } from '../lib/abort.ts'
+import type { Logger } from '../lib/logger.ts'
+import type { SandboxLink } from '../sandbox/link.ts'
+import type { SupervisorClient } from '../supervisor/client.ts'
+import { ConnectionLost, WireError } from '../supervisor/errors.ts'
+import type { PlacedSandbox, PlacementOptions } from './placement.ts'
+
+/** What became of the sandbox since the user's last call; undefined when it was simply reused. */
+export type Notice = 'created' | 'resumed' | 'recreated'
+
+export interface UserSandboxDeps {
+  readonly engine: Engine
+  readonly place: (options: PlacementOptions) => Promise<PlacedSandbox>
+  readonly logger: Logger
+}
+
+/** How long an evicting server holds the sandbox, in milliseconds: enough to remove a container on a busy engine. */
+const EVICTION_HOLD_MS = 10_000
+const HOLD_POLL_MS = 100
+/** How long a caller waits for a start before it is told to come back, in milliseconds: below the 60 s of most MCP clients. */
+const START_WAIT_MS = 45_000
+
+/**
+ * One user's sandbox as this server sees it: its connection, its leases, and the one start or eviction that may be under way. It is
+ * the link that commands and files go through.
+ */
+export class UserSandbox implements SandboxLink {
+  readonly #deps: UserSandboxDeps
+  #placed: PlacedSandbox | undefined
+  /** The container that this server last used, to tell a new one from the same. */
+  #lastContainerId: string | undefined
+  #starting: Promise<PlacedSandbox> | undefined
+  #evicting: Promise<boolean> | undefined
+  #progressListeners = new Set<(text: string) => void>()
+  #leases = 0
+  #lastReleaseMs = performance.now()
+  #closed = false
+
+  constructor(deps: UserSandboxDeps) {
+    this.#deps = deps
+  }
+
+  /** Calls and streams that use it now. */
+  get leases(): number {
+    return this.#leases
+  }
+
+  /** Milliseconds since this server's last lease ended; 0 while there is one. */
+  get idleMs(): number {
+    return this.#leases > 0 ? 0 : performance.now() - this.#lastReleaseMs
+  }
+
+  get isStarting(): boolean {
+    return this.#starting !== undefined
+  }
+
+  /** True while this server holds a connection to it. */
+  get isConnected(): boolean {
+    return this.#placed?.client.connection.isOpen === true
+  }
+
+  addLease(): void {
+    this.#leases++
+  }
+
+  releaseLease(): void {
+    this.#leases--
+    this.#lastReleaseMs = performance.now()
+  }
+
+  /** Resolves when the supervisor answers, with what the caller must be told. */
+  async ready(options: PlacementOptions): Promise<Notice | undefined> {
+    if (this.isConnected && !this.#evicting) return undefined
+    const before = this.#lastContainerId
+    const { signal, onProgress } = options
+    if (onProgress) this.#progressListeners.add(onProgress)
+    try {
+      const placed = await abortable(this.#startWithin(START_WAIT_MS), signal)
+      if (before !== undefined && placed.containerId !== before && placed.how !== 'created') {
+        return placed.how === 'found' ? 'recreated' : 'resumed'
+      }
+      return placed.how === 'found' ? undefined : placed.how
+    } finally {
+      if (onProgress) this.#progressListeners.delete(onProgress)
+    }
+  }
+
+  async client(signal?: AbortSignal): Promise<SupervisorClient> {
+    const placed = this.#placed
+    if (placed && placed.client.connection.isOpen && !this.#evicting) return placed.client
+    return (await abortable(this.#start(), signal)).client
+  }
+
+  async afterEviction(signal?: AbortSignal): Promise<SupervisorClient> {
+    const deadline = performance.now() + EVICTION_HOLD_MS * 2
+    while (performance.now() < deadline) {
+      try {
+        const client = await this.client(signal)
+        await client.stat('/', false, { signal })
+        return client
+      } catch (error) {
+        const held = error instanceof WireError && error.code === 'quiescing'
+        if (!held && !(error instanceof ConnectionLost)) throw error
+      }
+      await delay(HOLD_POLL_MS, undefined, signal ? { signal } : {})
+    }
+    throw new SandboxError('sandbox_starting', 'The sandbox is being put to sleep by another server.')
+  }
+
+  /**
+   * Puts the sandbox to sleep if nobody uses it: asks the supervisor, which knows of every server's use, for a hold, then removes the
+   * container. Resolves to whether it did.
+   */
+  evict(minIdleMs: number): Promise<boolean> {
+    if (this.#leases > 0 || this.#starting || this.#evicting) return Promise.resolve(false)
+    const placed = this.#placed
+    if (!placed?.client.connection.isOpen) return Promise.resolve(false)
+    this.#evicting = this.#evict(placed, minIdleMs).finally(() => (this.#evicting = undefined))
+    return this.#evicting
+  }
+
+  /** Lets go for good: the connection ends, the sandbox and what runs in it go on, and nothing is started any more. */
+  close(): void {
+    this.#closed = true
+    this.#placed?.client.connection.close('the server lets go')
+    this.#placed = undefined
+  }
+
+  async #evict(placed: PlacedSandbox, minIdleMs: number): Promise<boolean> {
+    const { engine, logger } = this.#deps
+    try {
+      const { ok } = await placed.client.quiesce(minIdleMs, EVICTION_HOLD_MS, { deadlineMs: EVICTION_HOLD_MS })
+      if (!ok) return false
+      await engine.containers.remove(placed.containerId)
+    } catch (error) {
+      logger.warn({ container: placed.containerId, err: error }, 'eviction failed')
+      return false
+    }
+    placed.client.connection.close('evicted')
+    this.#placed = undefined
+    logger.info({ container: placed.containerId }, 'evicted; the files stay')
+    return true
+  }
+
+  async #startWithin(waitMs: number): Promise<PlacedSandbox> {
+    const controller = new AbortController()
+    const tooLong = delay(waitMs, undefined, { signal: controller.signal }).then(() => {
+      throw new SandboxError('sandbox_starting', 'The sandbox is still starting; its image may be in the making.')
+    })
+    try {
+      return await Promise.race([this.#start(), tooLong])
+    } finally {
+      tooLong.catch(() => {}) // the race is over: its abort is of no interest
+      controller.abort()
+    }
+  }
+
+  /** The start under way, or a new one. It goes on when a waiter gives up, so that the next call finds it done. */
+  #start(): Promise<PlacedSandbox> {
+    if (this.#closed) return Promise.reject(new SandboxError('cancelled', 'The server is shutting down.'))
+    if (!this.#starting) {
+      this.#starting = this.#place().finally(() => (this.#starting = undefined))
+    }
+    return this.#starting
+  }
+
+  async #place(): Promise<PlacedSandbox> {
+    await this.#evicting
+    const onProgress = (text: string) => this.#progressListeners.forEach((listener) => listener(text))
+    const placed = await this.#deps.place({ onProgress })
+    this.#placed = placed
+    this.#lastContainerId = placed.containerId
+    this.#lastReleaseMs = performance.now()
+    return placed
+  }
+}

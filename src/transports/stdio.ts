@@ -1,0 +1,69 @@
+import { once } from 'node:events'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Server } from '@modelcontextprotocol/sdk/server/index.js'
+import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js'
+import type { JSONRPCMessage, RequestId } from '@modelcontextprotocol/sdk/types.js'
+
+/** After the client has closed our stdin, its open requests have this long to be answered, in milliseconds. */
+const DRAIN_MS = 3000
+
+/**
+ * Serves one client over stdin and stdout until it is gone: stdin ended, or stdout broke. Answers that are under way when stdin ends
+ * are still written, within a bound. (MCP 2025-11-25, transports, stdio: the client closes the input stream to end the server.)
+ */
+export async function serveStdio(server: Server, stopped: AbortSignal): Promise<void> {
+  const transport = new StdioServerTransport()
+  const open = new OpenRequests()
+  await server.connect(transport)
+  open.watch(transport)
+  const aborted = new AbortController()
+  const signal = AbortSignal.any([stopped, aborted.signal])
+  const gone = [
+    once(process.stdin, 'end', { signal }),
+    once(process.stdin, 'close', { signal }),
+    once(process.stdout, 'error', { signal }).then(() => aborted.abort()),
+    once(stopped, 'abort', { signal: aborted.signal }),
+  ]
+  try {
+    await Promise.race(gone)
+    if (!signal.aborted) await Promise.race([open.drained(), delay(DRAIN_MS, undefined, { signal })])
+  } catch (error) {
+    if (!signal.aborted) throw error
+  } finally {
+    aborted.abort()
+    await Promise.allSettled(gone)
+  }
+}
+
+/** The requests that the client still waits for. */
+class OpenRequests {
+  readonly #ids = new Set<RequestId>()
+  #onEmpty: (() => void) | undefined
+
+  /** Hooks into a connected transport: the SDK tells nobody when a request has been answered. */
+  watch(transport: StdioServerTransport): void {
+    const { onmessage } = transport
+    const send = transport.send.bind(transport)
+    transport.onmessage = (message: JSONRPCMessage) => {
+      if ('method' in message && 'id' in message) this.#ids.add(message.id)
+      if ('method' in message && message.method === 'notifications/cancelled')
+        this.#settle(message.params?.['requestId'])
+      onmessage?.(message)
+    }
+    transport.send = async (message: JSONRPCMessage) => {
+      await send(message)
+      if (!('method' in message)) this.#settle(message.id)
+    }
+  }
+
+  /** Resolves when no request is open. */
+  drained(): Promise<void> {
+    if (this.#ids.size === 0) return Promise.resolve()
+    return new Promise((resolve) => (this.#onEmpty = resolve))
+  }
+
+  #settle(id: unknown): void {
+    this.#ids.delete(id as RequestId)
+    if (this.#ids.size === 0) this.#onEmpty?.()
+  }
+}
