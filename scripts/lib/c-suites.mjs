@@ -1,0 +1,38 @@
+import { spawn } from 'node:child_process'
+import { createInterface } from 'node:readline'
+
+import { ended } from './command.mjs'
+import { root } from './paths.mjs'
+import { print } from './terminal.mjs'
+
+/** The supervisor's own tests, in C, under the sanitizers. */
+export function cSuites() {
+  return [{ name: 'supervisor', run: runCTests }]
+}
+
+async function runCTests() {
+  const child = spawn('make', ['--no-print-directory', '-C', 'supervisor', 'test'], {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const exit = ended(child)
+  const counts = { passed: 0, failed: 0, skipped: 0 }
+  for await (const line of createInterface({ input: child.stdout })) {
+    print(line)
+    count(line, counts)
+  }
+  const [code] = await exit
+  // A program that did not compile or that a sanitizer ended reports no failed test; neither does one that ran none.
+  if (counts.failed === 0 && (code !== 0 || counts.passed === 0)) counts.failed = 1
+  return counts
+}
+
+/** A line for one test ("ok name", "FAIL name"), or for a table of them ("190 patterns, 0 failed"). */
+function count(line, counts) {
+  const [, total, failed] = /^(\d+) [a-z ]+, (\d+) failed$/.exec(line) ?? []
+  if (total !== undefined) {
+    counts.passed += Number(total) - Number(failed)
+    counts.failed += Number(failed)
+  } else if (/^ok\s/.test(line)) counts.passed++
+  else if (/^(FAIL|not ok)\s/.test(line)) counts.failed++
+}
