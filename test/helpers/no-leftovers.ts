@@ -1,0 +1,42 @@
+import { randomBytes } from 'node:crypto'
+import type { TestProject } from 'vitest/node'
+import { createDockerEngine } from '../../src/engine/docker/docker-engine.ts'
+import { findEngine, systemSources } from '../../src/engine/docker/connect.ts'
+import { TEST_LABEL } from './test-label.ts'
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** Value of the label {@link TEST_LABEL} on everything that this run of this project makes on an engine. */
+    readonly runId: string
+  }
+}
+
+/** Global set-up of the projects that use a real engine. */
+export default function setup(project: TestProject): () => Promise<void> {
+  const runId = randomBytes(6).toString('hex')
+  project.provide('runId', runId)
+  return () => removeLeftovers(runId)
+}
+
+/** Removes what carries the run's label, and fails when there was anything: each file has to clean up after itself. */
+async function removeLeftovers(runId: string): Promise<void> {
+  const engine = createDockerEngine({ address: findEngine(systemSources(undefined, process.env)) })
+  const labels = { [TEST_LABEL]: runId }
+  try {
+    const containers = await engine.containers.list(labels)
+    for (const { id } of containers) await engine.containers.remove(id)
+    const volumes = await engine.volumes.list(labels)
+    for (const { name } of volumes) await engine.volumes.remove(name)
+    const images = await engine.images.list(labels)
+    for (const { id, tags } of images)
+      for (const name of tags.length > 0 ? tags : [id]) await engine.images.remove(name)
+    const leftovers = [
+      ...containers.map(({ name }) => `container ${name}`),
+      ...volumes.map(({ name }) => `volume ${name}`),
+      ...images.map(({ id, tags }) => `image ${tags[0] ?? id}`),
+    ]
+    if (leftovers.length > 0) throw new Error(`tests left behind: ${leftovers.join(', ')}`)
+  } finally {
+    await engine.close()
+  }
+}

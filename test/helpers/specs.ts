@@ -1,0 +1,30 @@
+import type { ContainerSpec } from '../../src/engine/engine.ts'
+import { BASE_IMAGE } from './images.ts'
+
+const MIB = 1024 * 1024
+
+/** A small container that does nothing, with a volume named after it. */
+export function containerSpec(overrides: Partial<ContainerSpec> & Pick<ContainerSpec, 'name'>): ContainerSpec {
+  return {
+    image: BASE_IMAGE,
+    labels: {},
+    uid: 20_001,
+    bridgeUid: 20_000,
+    env: { PATH: '/usr/local/bin:/usr/bin:/bin', HOME: '/workspace' },
+    command: ['sleep', 'infinity'],
+    workDir: '/workspace',
+    volume: { name: overrides.name, mountPath: '/workspace' },
+    limits: {
+      memoryBytes: 256 * MIB,
+      cpus: 1,
+      pids: 64,
+      tmpBytes: 16 * MIB,
+      spoolBytes: 16 * MIB,
+      shmBytes: 16 * MIB,
+      fileBytes: 64 * MIB,
+      openFiles: 256,
+    },
+    network: 'none',
+    ...overrides,
+  }
+}
