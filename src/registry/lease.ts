@@ -1,0 +1,31 @@
+import type { Sandbox } from '../sandbox/sandbox.ts'
+
+/**
+ * In what state a sandbox came back, when it was not simply in use already: `created` new · `resumed` woken with its files, its
+ * processes lost · `recreated` a new container on the kept workspace, after the old one was gone.
+ */
+export type LeaseNotice = 'created' | 'resumed' | 'recreated'
+
+/** Permission to use a user's running sandbox. While it is held, the sandbox is not evicted. */
+export interface SandboxLease {
+  readonly sandbox: Sandbox
+  readonly notice: LeaseNotice | undefined
+  /** Gives the lease back; a second call does nothing. Never throws. */
+  release(): void
+}
+
+export interface AcquireOptions {
+  /** Ends the waiting; a start that others wait for too goes on. */
+  readonly signal?: AbortSignal
+  /** Called with a short text for each step of a start that takes time. */
+  readonly onProgress?: (text: string) => void
+}
+
+/** Whoever hands out leases. */
+export interface SandboxProvider {
+  /**
+   * A lease on the user's sandbox, which is started, woken or adopted first. Rejects with SandboxError (`engine_unreachable`,
+   * `image_unavailable`, `sandbox_limit`, …), or with the signal's reason.
+   */
+  acquire(user: string, options: AcquireOptions): Promise<SandboxLease>
+}
