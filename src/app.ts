@@ -1,0 +1,91 @@
+import { availableParallelism } from 'node:os'
+import type { Config } from './config/settings.ts'
+import { findEngine, systemSources } from './engine/docker/connect.ts'
+import { createDockerEngine } from './engine/docker/docker-engine.ts'
+import type { Engine, EngineInfo } from './engine/engine.ts'
+import type { Logger } from './lib/logger.ts'
+import { Registry } from './registry/registry.ts'
+import type { SandboxPolicy } from './registry/sandbox-spec.ts'
+import { Catalogue } from './runtimes/catalogue.ts'
+import { RuntimeImages } from './runtimes/image-builder.ts'
+
+/** The parts of the program, connected. Nothing has been asked of the engine yet. */
+export interface App {
+  readonly engine: Engine
+  readonly catalogue: Catalogue
+  readonly images: RuntimeImages
+  readonly registry: Registry
+  /** Removes what ended servers left that is of no use; an engine that is down is a warning, not an error. */
+  sweepInBackground(): void
+  /** Lets go of the sandboxes (they run on, unless idle ones are to be evicted) and of the engine. */
+  close(options?: { readonly evictIdle?: boolean }): Promise<void>
+}
+
+/** Bytes of each sandbox's tmpfs for spooled output and of its /dev/shm: both count as its memory. */
+const SPOOL_BYTES = 64 * 1024 ** 2
+const SHM_BYTES = 64 * 1024 ** 2
+/** Beyond the server's own idle timeout, so that a supervisor ends by itself only when no server does it. */
+const IDLE_EXIT_FACTOR = 2
+
+/** The only wiring: config → engine → runtimes → registry. */
+export function createApp(config: Config, env: NodeJS.ProcessEnv, logger: Logger): App {
+  const address = findEngine(systemSources(config.engine || undefined, env))
+  const engine = createDockerEngine({ address, logger })
+  const catalogue = Catalogue.builtIn()
+  const images = new RuntimeImages({ engine, catalogue, logger })
+  const registry = new Registry({
+    engine,
+    policy: policyOf(config),
+    installation: config.installation,
+    info: remembered(() => engine.info()),
+    runtime: (options) => images.ensure(config.runtime, options),
+    idleTimeoutMs: config.idleTimeout,
+    maxSandboxes: config.maxSandboxes,
+    maxStarts: availableParallelism(),
+    logger,
+  })
+  return {
+    engine,
+    catalogue,
+    images,
+    registry,
+    sweepInBackground: () => {
+      registry.removeEnded().catch((error: unknown) => logger.warn({ err: error }, 'sweep failed'))
+    },
+    close: async ({ evictIdle = false } = {}) => {
+      await registry.close(evictIdle)
+      await engine.close()
+    },
+  }
+}
+
+function policyOf(config: Config): SandboxPolicy {
+  return {
+    limits: {
+      memoryBytes: config.memory,
+      cpus: config.cpus,
+      pids: config.pids,
+      tmpBytes: config.tmpSize,
+      spoolBytes: SPOOL_BYTES,
+      shmBytes: SHM_BYTES,
+      fileBytes: config.fileSize,
+      openFiles: config.openFiles,
+    },
+    network: config.network,
+    ociRuntime: config.ociRuntime || undefined,
+    maxTimeoutMs: config.maxTimeout,
+    idleExitMs: config.idleTimeout * IDLE_EXIT_FACTOR,
+  }
+}
+
+/** Remembers the first success. */
+function remembered(ask: () => Promise<EngineInfo>): () => Promise<EngineInfo> {
+  let answer: Promise<EngineInfo> | undefined
+  return () => {
+    answer ??= ask().catch((error: unknown) => {
+      answer = undefined
+      throw error
+    })
+    return answer
+  }
+}

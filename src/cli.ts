@@ -1,0 +1,121 @@
+#!/usr/bin/env node
+import { parseArgs } from 'node:util'
+import { settingsHelp } from './config/describe.ts'
+import { type LoadedConfig, loadConfig } from './config/load.ts'
+import { flagOf, SETTING_KEYS } from './config/settings.ts'
+import { isSandboxError, SandboxError } from './errors/sandbox-error.ts'
+import type { Output } from './operator/output.ts'
+import { VERSION } from './version.ts'
+
+/** Exit code of a command line that cannot be understood (EX_USAGE, sysexits.h). */
+const EXIT_USAGE = 64
+
+interface CommandLine {
+  readonly command: string
+  readonly words: readonly string[]
+  readonly loaded: LoadedConfig
+  readonly out: Output
+  readonly all: boolean
+}
+
+/** Subcommands, loaded when used: `--help` need not load an engine's client. */
+const COMMANDS: Readonly<Record<string, { summary: string; run: (line: CommandLine) => Promise<void> }>> = {
+  serve: {
+    summary: 'Serve MCP over stdio (the default).',
+    run: async ({ loaded }) => (await import('./serve.ts')).serve(loaded.config),
+  },
+  config: {
+    summary: 'Show the effective settings and where each comes from.',
+    run: async ({ loaded, out }) => (await import('./operator/config.ts')).showConfig(loaded, out),
+  },
+  build: {
+    summary: 'Build the image of a runtime (names, or --all), so that no call waits for it.',
+    run: async ({ loaded, out, words, all }) => {
+      const { createApp } = await import('./app.ts')
+      const { createLogger } = await import('./log.ts')
+      const { build } = await import('./operator/build.ts')
+      const app = createApp(loaded.config, process.env, createLogger('warn'))
+      try {
+        await build({ names: words.length > 0 ? words : [loaded.config.runtime], all }, { ...app, out })
+      } finally {
+        await app.close()
+      }
+    },
+  },
+}
+
+const HELP = `sandbox-mcp ${VERSION}: a private, disposable Linux computer for every agent user, over MCP
+
+Usage: sandbox-mcp [COMMAND] [SETTINGS]
+
+${Object.entries(COMMANDS)
+  .map(([name, { summary }]) => `  ${name.padEnd(22)} ${summary}`)
+  .join('\n')}
+
+  --config FILE          JSON file with settings by their camelCase names
+  --json                 Machine-readable output of config and build
+  --help, --version
+
+Settings (flag, variable, default)
+${settingsHelp()
+  .map(
+    ({ flag, variable, fallback, about }) =>
+      `  ${flag.padEnd(22)} ${about}\n${' '.repeat(25)}${variable}, default ${fallback || 'empty'}`,
+  )
+  .join('\n')}
+`
+
+async function main(argv: readonly string[]): Promise<number> {
+  const options = {
+    ...Object.fromEntries(SETTING_KEYS.map((key) => [flagOf(key), { type: 'string' as const }])),
+    config: { type: 'string' as const },
+    all: { type: 'boolean' as const },
+    json: { type: 'boolean' as const },
+    help: { type: 'boolean' as const, short: 'h' },
+    version: { type: 'boolean' as const },
+  }
+  const { values, positionals } = parseArgs({ args: [...argv], options, allowPositionals: true })
+  if (values.help) return print(HELP)
+  if (values.version) return print(`${VERSION}\n`)
+  const [command = 'serve', ...words] = positionals
+  const known = COMMANDS[command]
+  if (!known) {
+    throw new SandboxError('invalid_argument', `Unknown command "${command}".`, { hint: 'See sandbox-mcp --help.' })
+  }
+  const flags = Object.fromEntries(SETTING_KEYS.map((key) => [flagOf(key), textOf(values[flagOf(key)])]))
+  const file = textOf(values['config']) ?? process.env['SANDBOX_CONFIG']
+  const loaded = loadConfig({ flags, env: process.env, file: file || undefined })
+  const isTerminal = process.stdout.isTTY === true && !process.env['NO_COLOR']
+  const out: Output = { write: (text) => process.stdout.write(text), isTerminal, json: values['json'] === true }
+  await known.run({ command, words, loaded, out, all: values['all'] === true })
+  return 0
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined
+}
+
+function print(text: string): number {
+  process.stdout.write(text)
+  return 0
+}
+
+/** What to say on stderr, and the exit code of its kind. */
+function failure(error: unknown): { text: string; exitCode: number } {
+  if (isSandboxError(error)) {
+    return { text: `${error.code}: ${error.message}\n${error.hint}\n`, exitCode: error.facts.exitCode }
+  }
+  const code: unknown = error instanceof Error && 'code' in error ? error.code : undefined
+  if (typeof code === 'string' && code.startsWith('ERR_PARSE_ARGS')) {
+    return { text: `${(error as Error).message}\nSee sandbox-mcp --help.\n`, exitCode: EXIT_USAGE }
+  }
+  return { text: `internal: ${error instanceof Error ? error.stack : String(error)}\n`, exitCode: 70 }
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2))
+} catch (error) {
+  const { text, exitCode } = failure(error)
+  process.stderr.write(text)
+  process.exitCode = exitCode
+}

@@ -1,0 +1,35 @@
+import { createApp } from './app.ts'
+import type { Config } from './config/settings.ts'
+import { createLogger } from './log.ts'
+import { buildServer } from './mcp/server.ts'
+import { serveStdio } from './transports/stdio.ts'
+
+/** Everything that closing may take, in milliseconds, before the process ends without it. */
+const CLOSE_DEADLINE_MS = 4000
+
+/**
+ * `sandbox-mcp serve`: one client over stdio until it is gone or a signal comes. The users' sandboxes and what runs in them go on, unless
+ * the operator wants idle ones evicted; a second signal ends the process at once.
+ */
+export async function serve(config: Config): Promise<void> {
+  const logger = createLogger(config.logLevel)
+  const stopping = new AbortController()
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(name, () => {
+      process.once(name, () => process.exit(128 + 15))
+      stopping.abort(name)
+    })
+  }
+  const app = createApp(config, process.env, logger)
+  const server = buildServer({
+    provider: app.registry,
+    caller: { user: config.user, transport: 'stdio' },
+    config: { network: config.network, maxTimeoutMs: config.maxTimeout, runtime: config.runtime },
+    logger,
+  })
+  app.sweepInBackground()
+  await serveStdio(server, stopping.signal)
+  setTimeout(() => process.exit(), CLOSE_DEADLINE_MS).unref()
+  await app.close({ evictIdle: config.onExit === 'evict' })
+  process.exit()
+}
