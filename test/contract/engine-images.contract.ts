@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import type { Progress } from '../../src/engine/engine.ts'
 import { expectCode } from '../helpers/expect-code.ts'
 import { BASE_IMAGE } from '../helpers/images.ts'
+import { run } from '../helpers/stream.ts'
 import type { Differences, EngineSubject } from './engine.contract.ts'
 
 /** A build context with one file. */
@@ -98,16 +99,12 @@ export function describeImages(getSubject: () => EngineSubject, differences: Dif
       const { engine, name, spec } = getSubject()
       const tag = `sandbox-mcp-test/${name('env')}:1`
       await build(tag, 'ENV COLOR=red SECRET=blue')
-      const { id } = await engine.containers.create(await spec({ image: tag, env: { COLOR: 'green' } }))
+      const { id } = await engine.containers.create(
+        await spec({ image: tag, env: { PATH: '/usr/bin', COLOR: 'green' } }),
+      )
       await engine.containers.start(id)
-      const stream = await engine.containers.openStream(id, { command: ['env'], uid: 20_001 })
-      const text = await new Promise<string>((resolve) => {
-        let printed = ''
-        stream.onData((piece) => {
-          printed += piece.toString()
-        })
-        stream.onClose(() => resolve(printed))
-      })
+      const { stdout } = await run(engine.containers, id, { command: ['env'], uid: 20_001 })
+      const text = stdout.toString()
       const names = text.split('\n').map((line) => line.split('=', 1)[0])
       expect(text).toContain('COLOR=green\n')
       expect(names).not.toContain('SECRET')

@@ -17,8 +17,8 @@ export const PROGRAMS = {
   complain: ['sh', '-c', 'seq 1 20000 >&2; printf out; exit 3'],
   /** Does not exist. */
   missing: ['/no/such/program'],
-  /** Prints its uid and gid. */
-  whoami: ['id', '-u', '-G'],
+  /** Prints its uid, and all its groups. */
+  whoami: ['/bin/sh', '-c', 'id -u; id -G'],
 } as const
 
 /** The part of the contract about streams. */
@@ -91,7 +91,7 @@ export function describeStreams(getSubject: () => EngineSubject): void {
 
     test('run the program as the given uid and its own group alone', async () => {
       const { stdout } = await readStream(await open(await startContainer(), PROGRAMS.whoami, 20_000))
-      expect(stdout.toString()).toBe('20000\n')
+      expect(stdout.toString()).toBe('20000\n20000\n')
     })
 
     test('end with the exit code as an error, and the last 4 KiB of stderr', async () => {

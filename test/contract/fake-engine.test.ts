@@ -19,7 +19,7 @@ function onStream({ spec }: FakeContainer, { command, uid }: StreamSpec, program
       program.exit(3)
       return
     case PROGRAMS.whoami[0]:
-      void program.stdout(Buffer.from(`${uid}\n`))
+      void program.stdout(Buffer.from(`${uid}\n${uid}\n`))
       program.exit()
       return
     case 'env':
