@@ -13,7 +13,7 @@
 /* Empty lines cost the reply more than they count. */
 #define MAX_REPLY (FRAME_MAX - 64u * 1024)
 /* A sparse file of exabytes costs its owner nothing, a scan of it would never end. */
-#define MAX_SCAN (4ull << 30)
+#define MAX_SCAN (2ll << 30)
 
 struct lines {
 	int fd;
@@ -62,7 +62,7 @@ static struct fault count(struct lines *l) {
 		}
 		last = end[-1];
 		l->size += s.len;
-		if (l->size > MAX_SCAN) return fs_fault(E_TOO_LARGE);
+		if (l->size > (uint64_t)MAX_SCAN) return fs_fault(E_TOO_LARGE);
 		if (s.len < BLOCK) break;
 	}
 	if (last != '\n') l->flags |= NO_FINAL_NEWLINE;
@@ -187,7 +187,7 @@ struct fault fs_read_lines(struct slice in, struct buf *out) {
 	l.block = malloc(BLOCK);
 	f = l.block ? fs_open_regular(path, &l.fd, &st) : fs_fault(E_RESOURCES);
 	if (!f.code) {
-		f = run(&l, &st, out);
+		f = st.st_size > MAX_SCAN ? fs_fault(E_TOO_LARGE) : run(&l, &st, out);
 		close(l.fd);
 	}
 	free(l.block);

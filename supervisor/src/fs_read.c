@@ -29,16 +29,20 @@ struct fault fs_read_open(struct slice in, struct fs_read **out, uint32_t *windo
 	struct fs_read *r = malloc(sizeof *r);
 	f = r ? fs_open_regular(path, &r->fd, &r->st) : fs_fault(E_RESOURCES);
 	free(path);
+	bool beyond = false;
 	if (!f.code && offset && lseek(r->fd, (off_t)offset, SEEK_SET) < 0) {
-		f = fs_fault_errno(errno);
-		close(r->fd);
+		beyond = errno == EINVAL; /* past what the file system can hold, so past the end */
+		if (!beyond) {
+			f = fs_fault_errno(errno);
+			close(r->fd);
+		}
 	}
 	if (f.code) {
 		free(r);
 		return f;
 	}
 	r->at = offset;
-	r->left = length ? length : UINT64_MAX;
+	r->left = beyond ? 0 : length ? length : UINT64_MAX;
 	*out = r;
 	return FS_OK;
 }
