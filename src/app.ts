@@ -38,7 +38,11 @@ export function createApp(config: Config, env: NodeJS.ProcessEnv, logger: Logger
     policy: policyOf(config),
     installation: config.installation,
     info: remembered(() => engine.info()),
-    runtime: (options) => images.ensure(config.runtime, options),
+    runtime: ({ signal, onProgress }) =>
+      images.ensure(config.runtime, {
+        signal,
+        onProgress: onProgress && (({ step, steps, text }) => onProgress(`step ${step} of ${steps}: ${text}`)),
+      }),
     idleTimeoutMs: config.idleTimeout,
     maxSandboxes: config.maxSandboxes,
     maxStarts: availableParallelism(),

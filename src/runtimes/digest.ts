@@ -1,0 +1,31 @@
+import { createHash } from 'node:crypto'
+
+/** All that the content of a runtime's image depends on. */
+export interface ImageIngredients {
+  readonly name: string
+  /** The Dockerfile without its FROM line: every build-relevant field of the definition, and the builder's own rules. */
+  readonly steps: string
+  readonly supervisorSha256: string
+  /** "linux/amd64" */
+  readonly platform: string
+}
+
+/** The ingredients without the base, in hex: finds an image that was brought from elsewhere when its base was not. */
+export function recipeDigest(ingredients: ImageIngredients): string {
+  const { name, steps, supervisorSha256, platform } = ingredients
+  return sha256(['recipe', name, steps, supervisorSha256, platform])
+}
+
+/** The digest of a runtime's image, in hex. The base counts by its id: a tag that has moved means another image. */
+export function runtimeDigest(ingredients: ImageIngredients, baseImageId: string): string {
+  return sha256(['runtime', recipeDigest(ingredients), baseImageId])
+}
+
+/** "sandbox-mcp/python-minimal:0123456789abcdef" */
+export function runtimeTag(name: string, digest: string): string {
+  return `sandbox-mcp/${name}:${digest.slice(0, 16)}`
+}
+
+function sha256(parts: readonly string[]): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex')
+}
