@@ -1,5 +1,6 @@
+import { randomBytes } from 'node:crypto'
 import { Readable } from 'node:stream'
-import type { CallOptions, Engine } from '../../src/engine/engine.ts'
+import type { CallOptions, Engine, Labels } from '../../src/engine/engine.ts'
 import { containerSpec } from '../helpers/specs.ts'
 
 /** Each method of the seam that is a call, with arguments of the right shape. */
@@ -8,9 +9,11 @@ export interface EngineCall {
   run(engine: Engine, options: CallOptions): Promise<unknown>
 }
 
-const NAME = 'contract-no-such-thing'
-const IMAGE = 'sandbox-mcp/contract-no-such-image:none'
-const spec = containerSpec({ name: NAME })
+/** The labels of a volume that a call may make after all, when its reply is lost. */
+export const CALL_LABELS: Labels = { 'sandbox-mcp.test': `calls-${randomBytes(4).toString('hex')}` }
+const NAME = `no-such-thing-${randomBytes(4).toString('hex')}`
+const IMAGE = 'localhost:1/sandbox-mcp/no-such-image:none'
+const spec = containerSpec({ name: NAME, image: IMAGE, labels: CALL_LABELS })
 
 export const CALLS: readonly EngineCall[] = [
   { name: 'ping', run: (engine, options) => engine.ping(options) },
@@ -27,10 +30,10 @@ export const CALLS: readonly EngineCall[] = [
     name: 'containers.openStream',
     run: ({ containers }, options) => containers.openStream(NAME, { command: ['true'], uid: 20_001 }, options),
   },
-  { name: 'volumes.ensure', run: ({ volumes }, options) => volumes.ensure(NAME, {}, options) },
+  { name: 'volumes.ensure', run: ({ volumes }, options) => volumes.ensure(NAME, CALL_LABELS, options) },
   { name: 'volumes.inspect', run: ({ volumes }, options) => volumes.inspect(NAME, options) },
   { name: 'volumes.list', run: ({ volumes }, options) => volumes.list({}, options) },
-  { name: 'volumes.remove', run: ({ volumes }, options) => volumes.remove(NAME, options) },
+  { name: 'volumes.remove', run: ({ volumes }, options) => volumes.remove(`${NAME}-at-all`, options) },
   { name: 'images.inspect', run: ({ images }, options) => images.inspect(IMAGE, options) },
   { name: 'images.list', run: ({ images }, options) => images.list({}, options) },
   { name: 'images.pull', run: ({ images }, options) => images.pull(IMAGE, options) },

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { rm } from 'node:fs/promises'
 
-/** What the proxy does to each connection that is made from now on. Replies are what the engine sends. */
+/** What the proxy does to each connection. Replies are what the engine sends. */
 export interface ProxyFault {
   /** Milliseconds that each piece is held back, in both directions. */
   readonly latencyMs?: number
@@ -29,22 +29,18 @@ export interface SocketProxy {
   readonly socketPath: string
   /** Connections that were made to it so far. */
   readonly connections: number
-  /** Sets the fault for new connections, and ends the present ones, so that none is kept alive from before. */
-  fault(fault: ProxyFault): void
   /** Ends the present connections. */
   cutAll(): void
   /** Stops listening: the socket is gone, as that of an engine that is down. */
   stop(): Promise<void>
   /** Listens again after {@link stop}. */
   start(): Promise<void>
-  close(): Promise<void>
 }
 
-/** Starts a proxy before the engine that listens at `target`. */
-export async function startSocketProxy(target: string): Promise<SocketProxy> {
+/** Starts a proxy before the engine that listens at `target`. A client keeps connections alive, so each fault needs a proxy of its own. */
+export async function startSocketProxy(target: string, fault: ProxyFault): Promise<SocketProxy> {
   const socketPath = join(tmpdir(), `proxy-${randomBytes(6).toString('hex')}.sock`)
   const sockets = new Set<Socket>()
-  let present: ProxyFault = {}
   let connections = 0
   let server: Server | undefined
 
@@ -70,7 +66,7 @@ export async function startSocketProxy(target: string): Promise<SocketProxy> {
     const starting = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (client) => {
       connections += 1
       track(client)
-      pass(client, target, present, track)
+      pass(client, target, fault, track)
     })
     await new Promise<void>((resolve) => starting.listen(socketPath, resolve))
     server = starting
@@ -81,14 +77,9 @@ export async function startSocketProxy(target: string): Promise<SocketProxy> {
     get connections() {
       return connections
     },
-    fault(fault) {
-      present = fault
-      cutAll()
-    },
     cutAll,
     stop,
     start,
-    close: stop,
   }
 }
 

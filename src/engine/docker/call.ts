@@ -112,9 +112,7 @@ export class EngineApi {
     try {
       return await attempt()
     } catch (error) {
-      // A kept-alive connection that the engine closed meanwhile (a restart) fails with ECONNRESET before any answer. Asking
-      // once more is safe for a GET alone: anything else might have been done already.
-      if (call.method === 'GET' && !signal.aborted && isReset(error)) return await attempt()
+      if (!signal.aborted && canAskAgain(call, error)) return await attempt()
       throw error
     }
   }
@@ -128,16 +126,19 @@ export class EngineApi {
     const onCancel = (): void => ended.reject(cancelledError(action))
     const onClose = (): void => ended.reject(closedError())
     const onDeadline = (): void => ended.reject(deadlineError(action))
+    const onUploadError = (cause: Error): void => ended.reject(uploadError(action, cause))
 
     if (signal?.aborted) throw cancelledError(action)
     if (this.closed.aborted) throw closedError()
     signal?.addEventListener('abort', onCancel)
     this.closed.addEventListener('abort', onClose)
+    call.upload?.once('error', onUploadError)
     const timer = setTimeout(onDeadline, deadlineMs)
     try {
       return await Promise.race([ended.promise, run(request.signal)])
     } catch (error) {
       request.abort()
+      call.upload?.destroy()
       throw transportError(error, action)
     } finally {
       clearTimeout(timer)
@@ -174,6 +175,13 @@ function closedError(): SandboxError {
   return new SandboxError('engine_unreachable', 'The server is shutting down.')
 }
 
+/** The fault is in what we send, so the engine is not to blame. */
+function uploadError(action: string, cause: Error): SandboxError {
+  return new SandboxError('image_unavailable', `The request to ${action} failed: its files could not be read.`, {
+    cause,
+  })
+}
+
 function deadlineError(action: string): SandboxError {
   return new SandboxError(
     'engine_unreachable',
@@ -184,8 +192,14 @@ function deadlineError(action: string): SandboxError {
   )
 }
 
-function isReset(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && (error.code === 'ECONNRESET' || error.code === 'EPIPE')
+/**
+ * True when a kept-alive connection turned out to be closed by the engine (a restart), and the call can safely be made once more.
+ * EPIPE: the kernel did not take all of the request, so the engine cannot have acted on it. ECONNRESET: it may have, so that only
+ * a GET can be repeated.
+ */
+function canAskAgain({ method, upload }: ApiCall, error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  return (code === 'EPIPE' && upload === undefined) || (code === 'ECONNRESET' && method === 'GET')
 }
 
 /** The `message` of an error reply (`{"message": "…"}`), or its text when it is something else. */

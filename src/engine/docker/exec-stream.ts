@@ -70,12 +70,16 @@ async function whyEnded(api: EngineApi, execId: string): Promise<Error | undefin
     InspectedExec,
   )
   if (!exec) return new SandboxError('engine_failed', 'The container ended, and the program in it.')
-  if (exec.Running) return new SandboxError('engine_unreachable', 'The connection to a running program was cut.')
+  if (exec.Running) return cutError()
   if (exec.Pid === 0) return new SandboxError('engine_failed', 'The program in the container could not be started.')
   if (exec.ExitCode === 0) return undefined
   return new SandboxError('engine_failed', 'The program in the container failed.', {
     details: { exitCode: exec.ExitCode },
   })
+}
+
+function cutError(): SandboxError {
+  return new SandboxError('engine_unreachable', 'The connection to the program in the container was cut.')
 }
 
 type CloseReason = { readonly error?: Error; readonly stderr: string }
@@ -177,7 +181,8 @@ class ExecStream implements ContainerStream {
       })
     }
     try {
-      return await this.#whyEnded()
+      const why = await this.#whyEnded()
+      return why ?? (this.#demuxer.atBoundary ? undefined : cutError())
     } catch (error) {
       return error as Error
     }

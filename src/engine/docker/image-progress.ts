@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { SandboxError } from '../../errors/sandbox-error.ts'
 import type { ProgressListener } from '../engine.ts'
+import { BadReplyError } from './translate-error.ts'
 
 /** One line of the progress of a pull or a build. Unknown fields are of no interest. */
 const Line = z.object({
@@ -27,7 +28,7 @@ export class PullLog {
   }
 
   take(line: unknown): void {
-    const { status, id, error } = Line.parse(line)
+    const { status, id, error } = parseLine(line)
     if (error !== undefined) this.#error = error
     if (status === undefined || id === undefined || this.#layers.size >= MAX_LAYERS) return
     // "Pulling from …" carries the tag as its id.
@@ -57,7 +58,7 @@ export class BuildLog {
   }
 
   take(line: unknown): void {
-    const { stream = '', error } = Line.parse(line)
+    const { stream = '', error } = parseLine(line)
     const text = error ?? stream
     this.#log = (this.#log + text).slice(-MAX_LOG_CHARACTERS)
     if (error !== undefined) this.#error = error
@@ -75,4 +76,10 @@ export class BuildLog {
     const message = `The image ${JSON.stringify(tag)} could not be built: ${this.#step} failed.`
     throw new SandboxError(full ? 'disk_full' : 'image_unavailable', message, { details: { log: this.#log } })
   }
+}
+
+function parseLine(line: unknown): z.infer<typeof Line> {
+  const parsed = Line.safeParse(line)
+  if (!parsed.success) throw new BadReplyError('a line of progress has an unknown shape', { cause: parsed.error })
+  return parsed.data
 }

@@ -54,19 +54,30 @@ const MESSAGES: Partial<Record<ErrorCode, (action: string) => string>> = {
 export function transportError(error: unknown, action: string): SandboxError {
   if (error instanceof SandboxError) return error
   const code = errorCode(error)
-  if (error instanceof BadReplyError || code.startsWith('HPE_')) {
+  if (!isConnectionError(error, code)) {
     return new SandboxError('engine_failed', `The container engine's reply to "${action}" could not be understood.`, {
       hint: 'Check that the configured engine address is that of a Docker-compatible engine.',
       details: { code },
       cause: error,
     })
   }
-  const hint = HINTS[code] ?? (isTlsCode(code) ? TLS_HINT : undefined)
+  const hint = HINTS[code] ?? (isTlsCode(code) ? TLS_HINT : isSshError(error) ? SSH_HINT : undefined)
   return new SandboxError('engine_unreachable', `No container engine answered the request to ${action}.`, {
     ...(hint !== undefined && { hint }),
     details: { code },
     cause: error,
   })
+}
+
+/** Errors of the system, of TLS and of SSH, and a reply that broke off; what the HTTP parser or we reject is an answer. */
+function isConnectionError(error: unknown, code: string): boolean {
+  if (error instanceof ReplyCutError || isSshError(error)) return true
+  return code !== '' && !code.startsWith('HPE_')
+}
+
+/** Errors of ssh2 carry a level, "client-authentication" for instance. */
+function isSshError(error: unknown): boolean {
+  return error instanceof Error && 'level' in error
 }
 
 /** The errno name (errno(3)), llhttp or OpenSSL code of an error; "" when it has none. */
@@ -86,6 +97,8 @@ const HINTS: Readonly<Record<string, string>> = {
   EAI_AGAIN: 'The name of its host does not resolve at the moment.',
 }
 const TLS_HINT = "Its TLS certificate was not accepted, or it did not accept ours. Check the engine's certificates."
+const SSH_HINT =
+  "The SSH login failed. The host's key must be in ~/.ssh/known_hosts, and an agent (SSH_AUTH_SOCK) must hold a key that it accepts."
 
 /** Codes of node:tls and OpenSSL verification (X509_STORE_CTX_get_error(3)). */
 function isTlsCode(code: string): boolean {

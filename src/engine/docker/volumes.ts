@@ -11,7 +11,7 @@ const Volume = z
   .object({ Name: z.string(), Labels: z.record(z.string(), z.string()).nullish() })
   .transform(({ Name, Labels }): VolumeDetails => ({ name: Name, labels: Labels ?? {} }))
 const VolumeList = z
-  .object({ Volumes: z.array(Volume).nullish() })
+  .object({ Volumes: z.array(Volume).nullable() })
   .transform(({ Volumes }): VolumeDetails[] => Volumes ?? [])
 
 /** Named volumes of the engine's "local" driver. */
