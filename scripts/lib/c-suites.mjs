@@ -1,14 +1,18 @@
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 
+import { checkSuite } from './check-suites.mjs'
 import { ended } from './command.mjs'
 import { root } from './paths.mjs'
 import { print } from './terminal.mjs'
 
-/** The supervisor's own tests, in C, under the sanitizers. */
-export function cSuites() {
-  return [{ name: 'supervisor', run: runCTests }]
-}
+const fuzzSeconds = 20
+
+/** The supervisor's own tests, in C, under the sanitizers; then its fuzzer, for a bounded time. */
+export const cSuites = [
+  { name: 'supervisor', run: runCTests },
+  checkSuite('supervisor fuzz', 'make', ['-C', 'supervisor', 'fuzz', `FUZZ_SECONDS=${fuzzSeconds}`]),
+]
 
 async function runCTests() {
   const child = spawn('make', ['--no-print-directory', '-C', 'supervisor', 'test'], {

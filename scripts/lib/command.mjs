@@ -3,6 +3,7 @@ import { accessSync, constants, openSync, closeSync, readFileSync, statSync } fr
 import { delimiter, join } from 'node:path'
 
 import { root } from './paths.mjs'
+import { isTerminal } from './terminal.mjs'
 
 /** Windows has no process groups; there only the program itself is ended. */
 const hasGroups = process.platform !== 'win32'
@@ -35,9 +36,11 @@ export async function run(command, args, { logPath, env, cwd = root, signal }) {
   }
 }
 
-/** Runs a program with this terminal's own output and gives its exit code (128 when a signal ended it). */
-export async function runInForeground(command, args, { env, cwd = root } = {}) {
-  const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'inherit', 'inherit'] })
+/** Runs a program with this process's own output and gives its exit code (128 when a signal ended it). */
+export async function runInForeground(command, args) {
+  // Some programs colour their output wherever CI is set, also in a file.
+  const env = isTerminal ? process.env : { ...process.env, NO_COLOR: '1' }
+  const child = spawn(command, args, { cwd: root, env, stdio: ['ignore', 'inherit', 'inherit'] })
   const [code] = await ended(child)
   return code ?? 128
 }

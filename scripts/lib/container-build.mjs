@@ -1,4 +1,4 @@
-import { createWriteStream, readdirSync, readFileSync } from 'node:fs'
+import { appendFileSync, readdirSync, readFileSync } from 'node:fs'
 import { chmod, mkdir, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
@@ -41,13 +41,11 @@ async function buildImage(step, api, base) {
     contentType: 'application/x-tar',
     signal: step.signal,
   })
-  const log = createWriteStream(step.logPath, { flags: 'a' })
   let id
   for await (const { stream, aux } of progressOf(response)) {
-    if (stream) log.write(stream)
+    if (stream) appendFileSync(step.logPath, stream)
     id = aux?.ID ?? id
   }
-  log.end()
   return id
 }
 

@@ -17,13 +17,13 @@ const readings = 'city,celsius\nLagos,27.4\nOslo,3.1\nQuito,14.9\nLagos,29.0\nOs
 
 /** What confines the sandbox, as seen from inside. */
 const facts = [
-  'echo "user       $(id)"',
-  'echo "kernel     $(uname -sr)"',
-  `awk '/^(CapEff|NoNewPrivs|Seccomp):/ { printf "%-10s %s\\n", $1, $2 }' /proc/self/status`,
-  'cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null | sed "s/^/memory     /"',
-  'touch /usr/bin/x 2>&1 | sed "s/^/root       /"',
-  'ls /var/run/docker.sock 2>&1 | sed "s/^/engine     /"',
-  'echo "network    $(ls /sys/class/net | tr "\\n" " ")"',
+  'echo "user      $(id)"',
+  'echo "kernel    $(uname -sr)"',
+  `awk '/^(CapEff|NoNewPrivs|Seccomp):/ { printf "%-9s %s\\n", substr($1, 1, length($1) - 1), $2 }' /proc/self/status`,
+  `cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null | awk '{ printf "memory    %d MiB\\n", $1 / 1048576 }'`,
+  'echo "root      $(touch /usr/bin/x 2>&1)"',
+  'echo "engine    $(ls /var/run/docker.sock 2>&1)"',
+  'echo "network   $(ls /sys/class/net | xargs)"',
 ].join('\n')
 
 const dial = `import socket
@@ -45,8 +45,8 @@ export async function playSession(session) {
   await session.show('What came of it?', 'list_files', { path: folder })
   await session.show('Read the result.', 'read_file', { path: `${folder}/report.md` })
 
-  await session.show('What is this sandbox?', 'shell_exec', { command: facts })
-  await session.show('Nothing gets out: there is no network.', 'shell_exec', { command: 'python3 -', stdin: dial })
+  await session.show('What is this sandbox, seen from inside?', 'shell_exec', { command: facts })
+  await session.show('Can it reach the network?', 'shell_exec', { command: 'python3 -', stdin: dial })
   await showBackgroundProcess(session)
 }
 

@@ -1,11 +1,15 @@
-import { labels } from './base-image.mjs'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+
+import { root } from './paths.mjs'
 
 const calls = 50
 const execs = 5
 
-/** Median milliseconds of a warm `shell_exec` through the whole server, and of `docker exec` of the same command in the same container. */
-export async function compareLatency(session, api, user) {
-  const container = await sandboxOf(api, user)
+/** Median milliseconds of a warm `shell_exec` through the whole server, and of `docker exec` of the same command in the same container.
+ * `env` is the server's environment beside this process's own. */
+export async function compareLatency(session, api, env) {
+  const container = await sandboxOf({ ...process.env, ...env })
   const shellExecMs = await median(calls, () => session.call('shell_exec', { command: 'true' }))
   const dockerExecMs = await median(execs, () => dockerExec(api, container, ['sh', '-c', 'true']))
   return { shellExecMs, dockerExecMs, calls, execs }
@@ -30,8 +34,8 @@ async function dockerExec(api, container, command) {
   if (ExitCode !== 0) throw new Error(`docker exec ended with exit code ${ExitCode}`)
 }
 
-async function sandboxOf(api, user) {
-  const filters = JSON.stringify({ label: [`${labels.role}=sandbox`, `sandbox-mcp.user=${user}`] })
-  const [container] = await api.call('GET', '/containers/json', { query: { filters } })
-  return container.Id
+/** Name of the user's container, from the server's own rule. */
+async function sandboxOf({ SANDBOX_INSTALLATION: installation, SANDBOX_USER: user }) {
+  const { identityOf } = await import(pathToFileURL(join(root, 'dist', 'registry', 'identity.js')).href)
+  return identityOf(installation ?? 'default', user).containerName
 }

@@ -20,6 +20,8 @@ export async function startDaemon(api) {
   const log = openSync(engineLogPath, 'w')
   const daemon = spawn('dockerd', [], { detached: true, stdio: ['ignore', log, log] })
   closeSync(log)
+  // At once, so that it can be stopped whatever happens to this process.
+  record({ pid: daemon.pid, startTime: startTimeOf(daemon.pid) })
   const hasEnded = ended(daemon).then(([code]) => {
     throw new Error(`dockerd ended with exit code ${code}; its log is ${engineLogPath}`)
   })
@@ -27,7 +29,6 @@ export async function startDaemon(api) {
   // From here on it is expected to end one day, after this process.
   hasEnded.catch(() => {})
   daemon.unref()
-  record({ pid: daemon.pid, startTime: startTimeOf(daemon.pid) })
 }
 
 /** Starts docker's unit, for machines with systemd, and waits until it answers at `api`. `run` runs a program. */

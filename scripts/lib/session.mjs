@@ -1,9 +1,15 @@
+import { createWriteStream } from 'node:fs'
+import { join } from 'node:path'
+
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StdioClientTransport, getDefaultEnvironment } from '@modelcontextprotocol/sdk/client/stdio.js'
 
 import { readServerConfig } from './mcp-config.mjs'
-import { root } from './paths.mjs'
+import { ensureCacheDir, root } from './paths.mjs'
 import { duration, paint, print } from './terminal.mjs'
+
+/** What the server of the last session has logged. */
+export const serverLogPath = join(ensureCacheDir(), 'first-session.log')
 
 /** How much of a result is shown. */
 const shownLines = 14
@@ -12,7 +18,8 @@ const shownWidth = 116
 /** How much of one argument is shown. */
 const shownArgument = 76
 
-/** An MCP session with the server as mcp.json starts it, over stdio, in the open: each call and its result are printed. */
+/** An MCP session with the server as mcp.json starts it, over stdio, in the open: each call and its result are printed.
+ * What the server logs goes to `serverLogPath`. */
 export class Session {
   #client = new Client({ name: 'sandbox-mcp-quickstart', version: '1.0.0' })
 
@@ -24,7 +31,8 @@ export class Session {
       ([name]) => name.startsWith('DOCKER_') || name.startsWith('SANDBOX_'),
     )
     const environment = { ...getDefaultEnvironment(), ...Object.fromEntries(engine), ...env }
-    const transport = new StdioClientTransport({ command, args, env: environment, cwd: root, stderr: 'inherit' })
+    const transport = new StdioClientTransport({ command, args, env: environment, cwd: root, stderr: 'pipe' })
+    transport.stderr.pipe(createWriteStream(serverLogPath))
     await session.#client.connect(transport)
     return session
   }
@@ -51,10 +59,11 @@ export class Session {
     return result
   }
 
-  /** Calls a tool and gives the result. Fails when the tool could not do what it was asked. */
+  /** Calls a tool and gives the result. Fails when the tool could not do what it was asked, or a command did not exit with 0. */
   async call(name, args) {
     const result = await this.#client.callTool({ name, arguments: args })
-    if (result.isError) throw new Error(`${name}: ${textOf(result)}`)
+    const hasFailed = name === 'shell_exec' && (result.structuredContent.exit_code ?? 0) !== 0
+    if (result.isError || hasFailed) throw new Error(`${name}: ${textOf(result)}`)
     return result
   }
 

@@ -1,5 +1,5 @@
 import { print, paint } from './terminal.mjs'
-import { checkSuites } from './check-suites.mjs'
+import { staticChecks } from './check-suites.mjs'
 import { cSuites } from './c-suites.mjs'
 import { vitestSuites } from './vitest-suites.mjs'
 
@@ -8,8 +8,7 @@ import { vitestSuites } from './vitest-suites.mjs'
  * suite does not stop the next. With arguments for vitest only vitest's suites are run.
  */
 export async function runSuites(vitestArgs) {
-  const suites =
-    vitestArgs.length > 0 ? vitestSuites(vitestArgs) : [...checkSuites(), ...cSuites(), ...vitestSuites([])]
+  const suites = vitestArgs.length > 0 ? vitestSuites(vitestArgs) : [staticChecks, ...cSuites, ...vitestSuites([])]
   const results = []
   for (const { name, run, isCheck = false } of suites) {
     print(`\n${paint('bold', `── ${name}`)}`)

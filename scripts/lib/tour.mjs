@@ -1,7 +1,7 @@
 import { playSession } from './demo.mjs'
 import { compareLatency } from './latency.mjs'
 import { portableConfig, readServerConfig } from './mcp-config.mjs'
-import { Session } from './session.mjs'
+import { Session, serverLogPath } from './session.mjs'
 import { duration, paint, print } from './terminal.mjs'
 
 /** Starts the server, plays a session, measures, and says how to connect a client. */
@@ -14,7 +14,10 @@ export async function tour(api) {
     const tools = await session.toolNames()
     print(`${session.server.name} ${session.server.version} offers ${tools.length} tools: ${tools.join(' ')}`)
     await playSession(session)
-    await tellLatency(session, api, env.SANDBOX_USER)
+    await tellLatency(session, api, env)
+  } catch (error) {
+    print(`\n${paint('red', '✗')} the first session failed; the log of the server is ${serverLogPath}`)
+    throw error
   } finally {
     await session.close()
   }
@@ -24,8 +27,8 @@ export async function tour(api) {
   tellHowToConnect()
 }
 
-async function tellLatency(session, api, user) {
-  const { shellExecMs, dockerExecMs, calls, execs } = await compareLatency(session, api, user)
+async function tellLatency(session, api, env) {
+  const { shellExecMs, dockerExecMs, calls, execs } = await compareLatency(session, api, env)
   const ratio = Math.round(dockerExecMs / shellExecMs)
   print(`\n${paint('bold', 'How fast')}, for the command "true" in this sandbox`)
   print(

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 
 import { EngineApi } from '../lib/engine-api.mjs'
 import { machine } from '../lib/machine.mjs'
@@ -28,7 +29,9 @@ export async function startEngine(step, api) {
 
 /** Finds the engine as the server does, and fails with what to do when none answers. */
 export async function discoverEngine() {
-  const { findEngine, systemSources } = await import(join(root, 'dist', 'engine', 'docker', 'connect.js'))
+  const { findEngine, systemSources } = await import(
+    pathToFileURL(join(root, 'dist', 'engine', 'docker', 'connect.js')).href
+  )
   const address = findEngine(systemSources(undefined, process.env))
   const api = new EngineApi(address)
   if (await api.answers()) return api

@@ -7,7 +7,7 @@ const lists = '/var/lib/apt/lists'
 
 /** Installs Debian packages with one apt-get, and what they need, but nothing that they only recommend. */
 export async function installSystemPackages(step, names) {
-  if (names.length === 0) return { summary: 'nothing is missing' }
+  if (names.length === 0) return {}
   const env = { DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C' }
   // Not ended when another step fails: a half-configured dpkg database is worse than a package too many.
   const options = { env, signal: undefined }
