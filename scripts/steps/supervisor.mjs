@@ -17,7 +17,7 @@ export async function buildSupervisor(step, { api, arch }) {
 
   const isHere = arch === hostArch && canCompile()
   step.doing(isHere ? 'compiling with make' : 'compiling in a container')
-  if (isHere) await step.run('make', ['-C', 'supervisor', ...(which('musl-gcc') ? [] : ['CC=gcc'])])
+  if (isHere) await step.run('make', ['-C', 'supervisor', `build/${arch}/sandbox-supervisor`])
   else await buildSupervisorInContainer(step, api, arch)
   stamp(stampPath(arch), sources)
   return { summary: `compiled for ${arch}` }
