@@ -7,7 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A growable byte buffer. `failed` is set when memory ran out or `limit` was passed; later writes do nothing. */
+/* A buf never grows beyond this: several of the largest frames, and far below a sandbox's memory limit. */
+#define BUF_LIMIT (16u * 1024 * 1024)
+
+/* A growable byte buffer. `failed` is set when memory ran out or BUF_LIMIT was passed; later writes do nothing. */
 struct buf {
 	uint8_t *data;
 	size_t len, cap;

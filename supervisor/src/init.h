@@ -1,0 +1,15 @@
+/* The supervisor itself: PID 1 of the sandbox, or (where something else is PID 1) an ordinary process that adopts orphans. */
+#ifndef SANDBOX_INIT_H
+#define SANDBOX_INIT_H
+
+#include <sys/types.h>
+
+struct init_options {
+	uid_t bridge_uid;
+	const char *socket, *spool, *workspace;
+};
+
+/* Runs until it is told to stop from outside. Returns the exit status; nonzero, with a line on stderr, when it could not begin. */
+int run_init(const struct init_options *o);
+
+#endif

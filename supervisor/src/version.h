@@ -1,0 +1,10 @@
+/* What `--version` and HELLO say: set by the Makefile to the protocol's version and a hash of the sources, so that the same sources
+ * give the same bytes. */
+#ifndef SANDBOX_VERSION_H
+#define SANDBOX_VERSION_H
+
+#ifndef BUILD
+#define BUILD "unversioned"
+#endif
+
+#endif
