@@ -1,7 +1,8 @@
 import { runInForeground } from './command.mjs'
+import { npm } from './npm.mjs'
 
 /** Format, linter and types. */
-export const staticChecks = checkSuite('static checks', 'npm', ['run', '--silent', 'check'])
+export const staticChecks = checkSuite('static checks', ...npm('run', '--silent', 'check'))
 
 /** A suite that passes or fails as a whole, by its exit code. */
 export function checkSuite(name, command, args) {

@@ -10,7 +10,7 @@ const hasGroups = process.platform !== 'win32'
 
 /**
  * Runs a program to its end, without stdin, its output appended to `logPath`.
- * Fails when it cannot be started or exits with another code than 0. When `signal` fires, it and its children are sent SIGTERM, and
+ * Fails when it exits with another code than 0 (127: there is no such program). When `signal` fires, it and its children are sent SIGTERM, and
  * this fails once it has ended. Gives what this run added to the log.
  */
 export async function run(command, args, { logPath, env, cwd = root, signal }) {
@@ -36,7 +36,7 @@ export async function run(command, args, { logPath, env, cwd = root, signal }) {
   }
 }
 
-/** Runs a program with this process's own output and gives its exit code (128 when a signal ended it). */
+/** Runs a program with this process's own output and gives its exit code (127: no such program; 128: ended by a signal). */
 export async function runInForeground(command, args) {
   // Some programs colour their output wherever CI is set, also in a file.
   const env = isTerminal ? process.env : { ...process.env, NO_COLOR: '1' }
@@ -45,10 +45,10 @@ export async function runInForeground(command, args) {
   return code ?? 128
 }
 
-/** [exit code, signal] of a child, or fails when it could not be started. */
+/** [exit code, signal] of a child; 127 when there is no such program, as the shell has it. */
 export function ended(child) {
   return new Promise((resolve, reject) => {
-    child.once('error', reject)
+    child.once('error', (error) => (error.code === 'ENOENT' ? resolve([127]) : reject(error)))
     child.once('exit', (code, signal) => resolve([code, signal]))
   })
 }

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 
+import { npm } from '../lib/npm.mjs'
 import { root } from '../lib/paths.mjs'
 
 /** Installs exactly what package-lock.json says, unless node_modules already is that. */
@@ -37,10 +38,4 @@ function lockedPackages(path) {
   if (!existsSync(path)) return {}
   const { packages } = JSON.parse(readFileSync(path, 'utf8'))
   return Object.fromEntries(Object.entries(packages).filter(([key]) => key !== ''))
-}
-
-/** The npm that runs this script, else the one on PATH. Through node, because npm.cmd cannot be spawned on Windows without a shell. */
-function npm(...args) {
-  const running = process.env['npm_execpath']
-  return running?.endsWith('npm-cli.js') ? [process.execPath, [running, ...args]] : ['npm', args]
 }
