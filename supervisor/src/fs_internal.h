@@ -73,9 +73,9 @@ struct fault fs_write_all(struct slice in, struct buf *out);
 struct fault fs_remove(struct slice in, struct buf *out);
 struct fault fs_list(struct slice in, struct buf *out);
 
-/* fs_remove.c: everything below the directory `name` in `parent`, and itself (fs_remove_tree.c). `keep`: a directory that is not to be
- * removed (E_BUSY), or NULL. */
-struct fault fs_remove_tree(int parent, const char *name, const struct stat *keep);
+/* fs_remove_tree.c: removes the directory `name` in `parent` with everything below it. Stops at the first thing that cannot go, and
+ * at a mount point with E_BUSY; what went before that stays gone. */
+struct fault fs_remove_tree(int parent, const char *name);
 
 /* Seconds of CLOCK_MONOTONIC, by which long walks are bounded. */
 int64_t fs_now(void);

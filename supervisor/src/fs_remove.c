@@ -10,31 +10,43 @@ static const char *workspace;
 
 void fs_set_workspace(const char *dir) { workspace = dir; }
 
-static bool same(const struct stat *a, const struct stat *b) { return a->st_dev == b->st_dev && a->st_ino == b->st_ino; }
-
-/* The directories that are never removed, however they are spelled. *keep: the workspace, or NULL if there is none. */
-static struct fault refuse(const struct stat *st, struct stat *work, const struct stat **keep) {
-	struct stat root;
-	*keep = workspace && stat(workspace, work) == 0 ? work : NULL;
-	if (stat("/", &root) < 0) return fs_fault_errno(errno);
-	return same(st, &root) || (*keep && same(st, *keep)) ? fs_fault(E_BUSY) : FS_OK;
+static bool is(const char *path, const struct stat *st) {
+	struct stat other;
+	return stat(path, &other) == 0 && other.st_dev == st->st_dev && other.st_ino == st->st_ino;
 }
 
-static struct fault remove_at(const struct fs_place *p, bool recursive) {
-	struct stat st, parent, work;
-	const struct stat *keep;
+/* Whether the directory is `/`, the workspace or one that holds it, however it was spelled. */
+static bool is_kept(const struct stat *st) {
+	char path[PATH_MAX];
+	if (is("/", st)) return true;
+	if (!workspace || !realpath(workspace, path)) return false;
+	for (char *slash; (slash = strrchr(path, '/')) && slash[1]; *slash = 0)
+		if (is(path, st)) return true;
+	return false;
+}
+
+/* One try. A fault with EISDIR, ENOTDIR or ELOOP says that the name changed its kind between the look and the removal. */
+static struct fault try_remove(const struct fs_place *p, bool recursive) {
+	struct stat st, parent;
 	if (fstatat(p->dir, p->name, &st, AT_SYMLINK_NOFOLLOW) < 0 || fstat(p->dir, &parent) < 0) return fs_fault_errno(errno);
 	if (!S_ISDIR(st.st_mode)) {
 		if (p->slash) return fs_fault(E_NOT_A_DIRECTORY);
 		return unlinkat(p->dir, p->name, 0) < 0 ? fs_fault_errno(errno) : FS_OK;
 	}
-	struct fault f = refuse(&st, &work, &keep);
-	if (f.code) return f;
+	if (is_kept(&st)) return fs_fault(E_BUSY);
 	/* "." has no entry that could go away, and ".." is above. */
 	if (!strcmp(p->name, ".") || !strcmp(p->name, "..")) return fs_fault(E_INVALID);
 	if (st.st_dev != parent.st_dev) return fs_fault(E_BUSY);
-	if (recursive) return fs_remove_tree(p->dir, p->name, keep);
+	if (recursive) return fs_remove_tree(p->dir, p->name);
 	return unlinkat(p->dir, p->name, AT_REMOVEDIR) < 0 ? fs_fault_errno(errno == EEXIST ? ENOTEMPTY : errno) : FS_OK;
+}
+
+static struct fault remove_at(const struct fs_place *p, bool recursive) {
+	for (int tries = 0; tries < 8; tries++) {
+		struct fault f = try_remove(p, recursive);
+		if (f.err != EISDIR && f.err != ENOTDIR && f.err != ELOOP) return f;
+	}
+	return fs_fault(E_BUSY);
 }
 
 struct fault fs_remove(struct slice in, struct buf *out) {

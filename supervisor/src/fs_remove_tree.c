@@ -24,7 +24,6 @@ struct level {
 
 struct walk {
 	int parent; /* holds level 0 */
-	const struct stat *keep;
 	struct level *levels;
 	size_t depth, cap;
 	int64_t deadline;
@@ -45,7 +44,6 @@ static struct fault push(struct walk *w, int parent, const char *name) {
 	struct fault f = FS_OK;
 	if (fstat(fd, &st) < 0 || fstat(parent, &above) < 0) f = fs_fault_errno(errno);
 	else if (st.st_dev != above.st_dev) f = fs_fault(E_BUSY); /* a mount, where openat2 is missing */
-	else if (w->keep && st.st_dev == w->keep->st_dev && st.st_ino == w->keep->st_ino) f = fs_fault(E_BUSY);
 	DIR *dir = f.code ? NULL : fdopendir(fd);
 	if (!dir) {
 		if (!f.code) f = fs_fault_errno(errno);
@@ -89,7 +87,8 @@ static struct fault pop(struct walk *w) {
 	}
 	if (unlinkat(parent, l->name, AT_REMOVEDIR) < 0 && errno != ENOENT) {
 		bool full = errno == ENOTEMPTY || errno == EEXIST;
-		if (!full) return fs_fault_errno(errno);
+		/* ENOTDIR: something else has taken the name. */
+		if (!full) return fs_fault_errno(errno == ENOTDIR ? EBUSY : errno);
 		if (!l->progress) return fs_fault_errno(ENOTEMPTY);
 		l->progress = false;
 		rewinddir(l->dir);
@@ -141,8 +140,8 @@ static struct fault run(struct walk *w, const char *name) {
 	return f;
 }
 
-struct fault fs_remove_tree(int parent, const char *name, const struct stat *keep) {
-	struct walk w = {.parent = parent, .keep = keep, .deadline = fs_now() + MAX_SECONDS};
+struct fault fs_remove_tree(int parent, const char *name) {
+	struct walk w = {.parent = parent, .deadline = fs_now() + MAX_SECONDS};
 	struct fault f = run(&w, name);
 	for (size_t i = 0; i < w.depth; i++)
 		if (w.levels[i].dir) closedir(w.levels[i].dir);

@@ -1,5 +1,8 @@
 #include "fs_internal.h"
 
+/* More than the answer of any request that changes something. */
+#define SMALL_REPLY 64u
+
 struct fault fs_request(uint8_t type, struct slice in, struct buf *out, uint8_t *reply_type) {
 	static const struct {
 		uint8_t type, reply;
@@ -16,6 +19,8 @@ struct fault fs_request(uint8_t type, struct slice in, struct buf *out, uint8_t 
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
 		if (table[i].type != type) continue;
 		size_t before = out->len;
+		/* Memory first: a change that cannot be answered for must not be made. */
+		if (!buf_reserve(out, SMALL_REPLY)) return fs_fault(E_RESOURCES);
 		struct fault f = table[i].run(in, out);
 		if (!f.code && out->failed) f = fs_fault(E_RESOURCES);
 		if (f.code) out->len = before;

@@ -152,7 +152,9 @@ struct fault fs_count_below(struct listing *l, const char *below, uint32_t *coun
 			bool is_dir = e->d_type == DT_DIR;
 			if (e->d_type == DT_UNKNOWN)
 				is_dir = fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
-			if (is_dir && extend(path, len, e->d_name)) f = add_string(&queue, path, NULL);
+			if (!is_dir) continue;
+			if (extend(path, len, e->d_name)) f = add_string(&queue, path, NULL);
+			else l->capped = true;
 		}
 		if (dir) closedir(dir);
 	}

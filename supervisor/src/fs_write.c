@@ -104,7 +104,7 @@ struct fault fs_write_open(struct slice in, struct fs_write **w) {
 struct fault fs_write_commit(struct fs_write *w, struct buf *out) {
 	struct stat st;
 	struct fault f = w->failed;
-	/* Memory first: an answer that cannot be given must not leave a change behind. */
+	/* Memory first: a change that cannot be answered for must not be made. */
 	if (!f.code && !buf_reserve(out, FILE_INFO_BYTES + 1)) f = fs_fault(E_RESOURCES);
 	if (!f.code) f = w->mode == W_APPEND ? fs_append_commit(w, &st) : fs_temp_commit(w, &st);
 	if (f.code) {
