@@ -82,7 +82,8 @@ async function main(argv: readonly string[]): Promise<number> {
   if (!known) {
     throw new SandboxError('invalid_argument', `Unknown command "${command}".`, { hint: 'See sandbox-mcp --help.' })
   }
-  const flags = Object.fromEntries(SETTING_KEYS.map((key) => [flagOf(key), textOf(values[flagOf(key)])]))
+  const given: Readonly<Record<string, unknown>> = values
+  const flags = Object.fromEntries(SETTING_KEYS.map((key) => [flagOf(key), textOf(given[flagOf(key)])]))
   const file = textOf(values['config']) ?? process.env['SANDBOX_CONFIG']
   const loaded = loadConfig({ flags, env: process.env, file: file || undefined })
   const isTerminal = process.stdout.isTTY === true && !process.env['NO_COLOR']

@@ -15,7 +15,7 @@ export interface PlacementDeps {
   readonly policy: SandboxPolicy
   /** What the engine says of itself; remembered, since it cannot change while it runs. */
   readonly info: () => Promise<EngineInfo>
-  /** The image of the runtime, built if need be. Called only when a container must be made or described. */
+  /** The image of the runtime, built if need be. */
   readonly runtime: (options: PlacementOptions) => Promise<ReadyRuntime>
   readonly logger: Logger
 }
@@ -50,23 +50,27 @@ export async function place(
   const { engine } = deps
   const { signal } = options
   const call = signal ? { signal } : {}
+  const runtime = await deps.runtime(options)
   let how: PlacedSandbox['how'] = 'found'
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const found = await engine.containers.inspect(identity.containerName, call)
     if (!found) {
-      how = await create(deps, identity, options)
+      how = await create(deps, identity, runtime, options)
       continue
     }
     refuseForeign(found, identity)
-    const weaker = missingProtections(found, identity, deps.policy)
+    const weaker = missingProtections(found, identity, runtime, deps.policy)
     if (weaker.length > 0) deps.logger.warn({ container: found.id, weaker }, 'sandbox lacks protections; made anew')
+    if (found.state === 'exited' && how !== 'found') throw endedAtOnce(found)
     if (found.state === 'exited' || weaker.length > 0) {
       // With a read-only root a stopped container holds nothing that the volume does not.
       await engine.containers.remove(found.id, call)
       continue
     }
     const client = await wake(deps, found, call).catch((error: unknown) => {
+      // Removed, stopped or unreachable in the meantime: the next look tells which.
       if (isSandboxError(error, 'not_found') || error instanceof ConnectionLost) return error
+      if (isSandboxError(error, 'engine_failed') && error.details['status'] === 409) return error
       throw error
     })
     if (client instanceof SupervisorClient) return { client, containerId: found.id, how }
@@ -98,13 +102,13 @@ async function wake(
 }
 
 async function create(
-  { engine, policy, runtime, info }: PlacementDeps,
+  { engine, policy, info }: PlacementDeps,
   identity: SandboxIdentity,
+  runtime: ReadyRuntime,
   options: PlacementOptions,
 ): Promise<'found' | 'created' | 'resumed'> {
   const { signal, onProgress } = options
   const call = signal ? { signal } : {}
-  const image = await runtime(options)
   onProgress?.('starting the sandbox')
   const before = await engine.volumes.inspect(identity.volumeName, call)
   const ownUid = uidOf(identity, await info())
@@ -113,7 +117,7 @@ async function create(
   // The files belong to the uid that the volume was made for, whatever the rule says today.
   const uid = uidFromLabels(volume.labels) ?? ownUid
   try {
-    await engine.containers.create(containerSpec(identity, uid, image, policy), call)
+    await engine.containers.create(containerSpec(identity, uid, runtime, policy), call)
   } catch (error) {
     if (isSandboxError(error, 'already_exists')) return 'found'
     throw error
@@ -125,17 +129,23 @@ function refuseForeign(found: ContainerDetails, identity: SandboxIdentity): void
   if (!belongsTo(found.labels, identity, 'sandbox')) throw foreign('container', identity.containerName)
 }
 
+function endedAtOnce({ exitCode, oomKilled }: ContainerDetails): SandboxError {
+  return new SandboxError('engine_failed', 'The sandbox ended right after its start.', {
+    details: { exitCode, oomKilled },
+  })
+}
+
 /** Limits may differ from today's settings until the next start; a protection may not. */
 const LIMITS: ReadonlySet<string> = new Set(['memoryBytes', 'memorySwapBytes', 'nanoCpus', 'pids'])
 
-function missingProtections(found: ContainerDetails, identity: SandboxIdentity, policy: SandboxPolicy): string[] {
+function missingProtections(
+  found: ContainerDetails,
+  identity: SandboxIdentity,
+  runtime: ReadyRuntime,
+  policy: SandboxPolicy,
+): string[] {
   const uid = uidFromLabels(found.labels)
   if (uid === undefined) return ['user']
-  const runtime = {
-    name: found.labels[LABEL.runtime] ?? '',
-    digest: found.labels[LABEL.digest] ?? '',
-    imageId: found.imageId,
-  }
   return findMismatches(containerSpec(identity, uid, runtime, policy), found.effective)
     .map((mismatch) => mismatch.protection)
     .filter((protection) => !LIMITS.has(protection))

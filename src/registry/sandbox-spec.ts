@@ -7,7 +7,7 @@ import { containerLabels, type SandboxIdentity } from './identity.ts'
 export const WORKSPACE = '/workspace'
 export const SPOOL_DIR = '/tmp/.sandbox'
 
-/** What the operator decides about every sandbox. */
+/** What the operator decides about every sandbox; a runtime's definition may say otherwise for its own. */
 export interface SandboxPolicy {
   readonly limits: ContainerLimits
   readonly network: 'none' | 'bridge'
@@ -40,10 +40,10 @@ const COMMAND_ENV = {
 export function containerSpec(
   identity: SandboxIdentity,
   uid: number,
-  runtime: Pick<ReadyRuntime, 'name' | 'digest' | 'imageId'>,
+  runtime: ReadyRuntime,
   policy: SandboxPolicy,
 ): ContainerSpec {
-  const { ociRuntime } = policy
+  const ociRuntime = runtime.ociRuntime ?? policy.ociRuntime
   return {
     name: identity.containerName,
     image: runtime.imageId,
@@ -65,8 +65,8 @@ export function containerSpec(
     ],
     workDir: WORKSPACE,
     volume: { name: identity.volumeName, mountPath: WORKSPACE },
-    limits: policy.limits,
-    network: policy.network,
+    limits: { ...policy.limits, ...runtime.limits },
+    network: runtime.network ?? policy.network,
     ...(ociRuntime === undefined ? {} : { ociRuntime }),
   }
 }
@@ -77,7 +77,7 @@ export function sandboxFacts(runtime: ReadyRuntime, policy: SandboxPolicy): Sand
     workspace: WORKSPACE,
     spoolDir: SPOOL_DIR,
     env: { ...COMMAND_ENV, ...runtime.env },
-    network: policy.network,
+    network: runtime.network ?? policy.network,
     maxTimeoutMs: policy.maxTimeoutMs,
   }
 }
