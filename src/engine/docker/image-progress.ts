@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { SandboxError } from '../../errors/sandbox-error.ts'
 import type { ProgressListener } from '../engine.ts'
+import { readTrace, TRACE_ID } from './build-trace.ts'
 import { BadReplyError } from './translate-error.ts'
 
 /** One line of the progress of a pull or a build. Unknown fields are of no interest. */
@@ -9,6 +10,7 @@ const Line = z.object({
   status: z.string().optional(),
   id: z.string().optional(),
   error: z.string().optional(),
+  aux: z.unknown().optional(),
 })
 /** Characters of the log that are kept for `details.log`. */
 const MAX_LOG_CHARACTERS = 8192
@@ -46,11 +48,18 @@ export class PullLog {
   }
 }
 
-/** Follows a build by the classic builder: "Step 2/7 : RUN make", then that step's output. */
+/** "[2/7] RUN make" of BuildKit, also with the stage's name, and "STEP 2/7: RUN make" of Podman. */
+const STEP = /^(?:\[(?:\S+ )?\s*(\d+)\/(\d+)\] |STEP (\d+)\/(\d+): )(.*)/
+/** Mounts say nothing about what a step does. */
+const MOUNT_FLAGS = /--mount=\S+ /g
+
+/** Follows a build: its steps, each with its output. */
 export class BuildLog {
   readonly #onProgress: ProgressListener | undefined
   #log = ''
   #step = 'the first step'
+  #failedStep: string | undefined
+  #reported = ''
   #error: string | undefined
 
   constructor(onProgress: ProgressListener | undefined) {
@@ -58,24 +67,55 @@ export class BuildLog {
   }
 
   take(line: unknown): void {
-    const { stream = '', error } = parseLine(line)
-    const text = error ?? stream
-    this.#log = (this.#log + text).slice(-MAX_LOG_CHARACTERS)
+    const { id, stream = '', error, aux } = parseLine(line)
+    if (id === TRACE_ID && typeof aux === 'string') this.#takeTrace(aux)
+    if (stream.startsWith('STEP ')) this.#startStep(stream.trimEnd())
+    this.#append(error === undefined ? stream : `${error}\n`)
     if (error !== undefined) this.#error = error
-    const match = /^Step (\d+)\/(\d+) : (.*)/.exec(stream)
-    if (!match) return
-    const [, step, steps, instruction = ''] = match
-    this.#step = `step ${step}/${steps} (${instruction.slice(0, MAX_TEXT)})`
-    this.#onProgress?.({ step: Number(step), steps: Number(steps), text: instruction.slice(0, MAX_TEXT) })
   }
 
   /** The step is text of our own Dockerfile, and safe to show; the output of the step is not, and goes to `details.log`. */
   throwIfFailed(tag: string): void {
     if (this.#error === undefined) return
     const full = this.#error.includes('no space left on device')
-    const message = `The image ${JSON.stringify(tag)} could not be built: ${this.#step} failed.`
+    const message = `The image ${JSON.stringify(tag)} could not be built: ${this.#failedStep ?? this.#step} failed.`
     throw new SandboxError(full ? 'disk_full' : 'image_unavailable', message, { details: { log: this.#log } })
   }
+
+  #takeTrace(aux: string): void {
+    const { vertexes, output } = readTrace(aux)
+    for (const { name, started, error } of vertexes) {
+      if (started) this.#startStep(name)
+      // Steps that run beside the failed one end with "context canceled": the first failure is the cause.
+      if (error !== '') this.#failedStep ??= describeStep(name)
+    }
+    this.#append(output)
+  }
+
+  #startStep(name: string): void {
+    this.#step = describeStep(name)
+    const match = STEP.exec(name)
+    // A vertex is told again when it ends.
+    if (!match || this.#reported === name) return
+    this.#reported = name
+    const [, step = match[3], steps = match[4], , , instruction = ''] = match
+    this.#onProgress?.({ step: Number(step), steps: Number(steps), text: shorten(instruction) })
+  }
+
+  #append(text: string): void {
+    this.#log = (this.#log + text).slice(-MAX_LOG_CHARACTERS)
+  }
+}
+
+function describeStep(name: string): string {
+  const match = STEP.exec(name)
+  if (!match) return JSON.stringify(name.slice(0, MAX_TEXT))
+  const [, step = match[3], steps = match[4], , , instruction = ''] = match
+  return `step ${step}/${steps} (${shorten(instruction)})`
+}
+
+function shorten(instruction: string): string {
+  return instruction.replace(MOUNT_FLAGS, '').slice(0, MAX_TEXT)
 }
 
 function parseLine(line: unknown): z.infer<typeof Line> {

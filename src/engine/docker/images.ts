@@ -40,7 +40,10 @@ export function findImage(api: EngineApi, reference: string, limits: CallLimits)
   )
 }
 
-/** Images of a Docker engine. Builds use the classic builder, which every engine of API 1.41 and later has. */
+/**
+ * Images of a Docker engine. Builds use BuildKit, which is in every engine of API 1.41 and later: two builds of the same thing at the
+ * same time run each step once, also for two servers, and a step may read files of the context without a trace in the image.
+ */
 export function dockerImages(api: EngineApi): Images {
   return {
     inspect: (reference, options) => findImage(api, reference, limitsOf(options, READ_DEADLINE_MS)),
@@ -123,6 +126,8 @@ async function build(
       method: 'POST',
       path: '/build',
       query: {
+        // BuildKit, see moby's ImageBuildOptions. Podman has one builder, and ignores it.
+        version: 2,
         t: spec.tag,
         labels: JSON.stringify(spec.labels),
         buildargs: JSON.stringify(spec.buildArgs ?? {}),
