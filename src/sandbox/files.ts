@@ -109,6 +109,11 @@ export class Files {
     )
   }
 
+  /** Creates a directory and those above it; one that is there is kept as it is. Resolves to true when it was created. */
+  makeDirectory(path: string, signal?: AbortSignal): Promise<boolean> {
+    return this.#ask(path, 'anywhere', signal, (client, absolute) => client.mkdir(absolute, 0o755, true, { signal }))
+  }
+
   async remove(path: string, recursive: boolean, signal?: AbortSignal): Promise<void> {
     await this.#ask(path, 'never', signal, (client, absolute) => client.remove(absolute, recursive, { signal }))
   }

@@ -1,0 +1,40 @@
+import type { Tool as McpTool } from '@modelcontextprotocol/sdk/types.js'
+import * as z from 'zod'
+import type { Tool } from '../tools/tool.ts'
+import { NOTICE_FIELD } from './results.ts'
+
+/** Words of JSON Schema that say nothing to a model, or nothing that a client needs. */
+const NOISE = new Set(['$schema', 'propertyNames'])
+
+/**
+ * The tools as tools/list gives them. Made once and the same for every connection of a configuration, so that a client may keep
+ * them and a model's prompt cache holds.
+ */
+export function toolDefinitions(tools: readonly Tool[], network: 'none' | 'bridge'): McpTool[] {
+  return tools.map(({ name, title, description, effect, input, output }) => ({
+    name,
+    title,
+    description,
+    inputSchema: jsonSchema(input, 'input'),
+    ...(output ? { outputSchema: jsonSchema(output.extend({ [NOTICE_FIELD]: z.string().optional() }), 'output') } : {}),
+    annotations: {
+      title,
+      readOnlyHint: effect.readOnly,
+      destructiveHint: effect.destructive,
+      idempotentHint: effect.idempotent,
+      openWorldHint: effect.reachesNetwork && network !== 'none',
+    },
+  }))
+}
+
+function jsonSchema(schema: z.ZodObject, io: 'input' | 'output'): McpTool['inputSchema'] {
+  const converted = z.toJSONSchema(schema, { target: 'draft-2020-12', io })
+  return withoutNoise(converted) as McpTool['inputSchema']
+}
+
+function withoutNoise(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutNoise)
+  if (typeof value !== 'object' || value === null) return value
+  const kept = Object.entries(value).filter(([key, each]) => !NOISE.has(key) && each !== undefined)
+  return Object.fromEntries(kept.map(([key, each]) => [key, withoutNoise(each)]))
+}

@@ -1,0 +1,31 @@
+import { randomBytes } from 'node:crypto'
+import { isSandboxError } from '../errors/sandbox-error.ts'
+import type { Logger } from '../lib/logger.ts'
+
+/** What the log says beside an error: who called which tool. */
+export type ErrorScene = Readonly<Record<string, unknown>>
+
+const INCIDENT_BYTES = 6
+
+/**
+ * An error as the model reads it: `CODE: what happened. What to do.` Anything that is not a SandboxError is a fault of the server: its
+ * text may name host paths or addresses, so the model gets an incident id and the log has the rest under it.
+ */
+export function presentError(error: unknown, scene: ErrorScene, logger: Logger): string {
+  if (isSandboxError(error) && error.code !== 'internal') {
+    const { code, message, hint, details, facts } = error
+    const fields = { ...scene, code, details, cause: error.cause }
+    if (facts.kind === 'unavailable') logger.warn(fields, message)
+    else logger.debug(fields, message)
+    return `${code}: ${message} ${hint}`
+  }
+  const incident = randomBytes(INCIDENT_BYTES).toString('hex')
+  logger.error({ ...scene, incident, err: error }, 'A tool call failed by a fault of the server.')
+  const what = isSandboxError(error) ? error.message : 'The server failed.'
+  return `internal: ${what} Call again; if it persists, tell the operator of incident ${incident}.`
+}
+
+/** An error for a call that its caller no longer wants. */
+export function presentCancelled(): string {
+  return 'cancelled: The call was cancelled. Call again if the result is still wanted.'
+}

@@ -1,0 +1,34 @@
+import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
+import type { LeaseNotice } from '../registry/lease.ts'
+import type { AnyOutcome } from '../tools/tool.ts'
+
+/** Where the notice stands in the structured form. */
+export const NOTICE_FIELD = 'notice'
+
+const NOTICES: Readonly<Record<LeaseNotice, string>> = {
+  created: 'sandbox created',
+  resumed: 'sandbox resumed: files kept, processes lost',
+  recreated: 'sandbox recreated: files in /workspace kept, processes lost',
+}
+
+/**
+ * An outcome as MCP gives it. With a structured form there are two text blocks: clients that pass a lone block on as JSON would show
+ * everything twice. No `_meta`, for the same reason. A notice stands in both forms, because clients show one or the other.
+ */
+export function toResult(outcome: AnyOutcome, notice: LeaseNotice | undefined): CallToolResult {
+  const { text, image, footer, structured } = outcome
+  const content: CallToolResult['content'] = [{ type: 'text', text: withNotice(text, notice) }]
+  if (image) content.push({ type: 'image', data: image.base64, mimeType: image.mimeType })
+  if (structured === undefined) return { content }
+  content.push({ type: 'text', text: footer ?? '' })
+  return { content, structuredContent: notice ? { ...structured, [NOTICE_FIELD]: NOTICES[notice] } : structured }
+}
+
+/** A failure, told to the model. It has no structured form: that would have to match the tool's output schema. */
+export function toErrorResult(message: string, notice: LeaseNotice | undefined): CallToolResult {
+  return { content: [{ type: 'text', text: withNotice(message, notice) }], isError: true }
+}
+
+function withNotice(text: string, notice: LeaseNotice | undefined): string {
+  return notice ? `[${NOTICES[notice]}]\n${text}` : text
+}

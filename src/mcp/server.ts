@@ -1,0 +1,71 @@
+import { Server } from '@modelcontextprotocol/sdk/server/index.js'
+import {
+  CallToolRequestSchema,
+  ErrorCode,
+  ListToolsRequestSchema,
+  McpError,
+  type Tool as McpTool,
+} from '@modelcontextprotocol/sdk/types.js'
+import type { Logger } from '../lib/logger.ts'
+import { oneLine } from '../lib/visible-text.ts'
+import type { Caller } from '../registry/caller.ts'
+import type { SandboxProvider } from '../registry/lease.ts'
+import type { Tool } from '../tools/tool.ts'
+import { callTool } from './call-tool.ts'
+import { ProgressBeats } from './progress.ts'
+
+export interface ServerDeps {
+  readonly provider: SandboxProvider
+  readonly logger: Logger
+  readonly tools: readonly Tool[]
+  /** From toolDefinitions(): made once, not per connection. */
+  readonly definitions: McpTool[]
+  readonly instructions: string
+  readonly version: string
+  /** Whose calls come over this connection. */
+  readonly caller: Caller
+}
+
+/** The MCP server of one connection: cheap to make, free of side effects, and without state of its own. No sandbox starts before a call needs one. */
+export function buildServer(deps: ServerDeps): Server {
+  const { provider, logger, definitions } = deps
+  const tools = new Map(deps.tools.map((tool) => [tool.name, tool]))
+  const server = new Server(
+    { name: 'sandbox-mcp', title: 'Sandbox', version: deps.version },
+    { capabilities: { tools: {} }, instructions: deps.instructions },
+  )
+  // The SDK's one hook for this; it is no event target.
+  // oxlint-disable-next-line unicorn/prefer-add-event-listener
+  server.onerror = (err) => logger.warn({ err }, 'A message could not be read or sent.')
+
+  server.setRequestHandler(ListToolsRequestSchema, () => ({ tools: definitions }))
+
+  server.setRequestHandler(CallToolRequestSchema, async ({ params }, { signal, sendNotification }) => {
+    const tool = tools.get(params.name)
+    if (!tool) {
+      const known = [...tools.keys()].join(', ')
+      throw new McpError(ErrorCode.InvalidParams, `Unknown tool ${oneLine(params.name, 80)}: there are ${known}.`)
+    }
+    // oxlint-disable-next-line no-underscore-dangle -- the protocol's name
+    const progressToken = params._meta?.progressToken
+    const beats =
+      progressToken === undefined
+        ? undefined
+        : new ProgressBeats((note) => {
+            sendNotification({ method: 'notifications/progress', params: { progressToken, ...note } }).catch(
+              (err: unknown) => logger.debug({ err }, 'A progress notification was not sent.'),
+            )
+          })
+    const client = server.getClientVersion()
+    const caller = client ? { ...deps.caller, client: oneLine(`${client.name} ${client.version}`, 80) } : deps.caller
+    try {
+      return await callTool(
+        { provider, logger },
+        { tool, caller, args: params.arguments, signal, onProgress: beats?.note },
+      )
+    } finally {
+      beats?.stop()
+    }
+  })
+  return server
+}

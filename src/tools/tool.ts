@@ -1,0 +1,81 @@
+import type * as z from 'zod'
+import type { Sandbox } from '../sandbox/sandbox.ts'
+
+/** What a tool gets for one call. */
+export interface ToolContext {
+  readonly sandbox: Sandbox
+  /** Fires when the caller no longer wants the result. */
+  readonly signal: AbortSignal
+  /** Takes the newest line of output while the call goes on; undefined when nobody listens. */
+  readonly onProgress?: ((text: string) => void) | undefined
+}
+
+export interface ToolImage {
+  readonly base64: string
+  readonly mimeType: string
+}
+
+/** Result of a tool without an output schema: what the model reads, and an image if there is one. */
+export interface PlainOutcome {
+  readonly text: string
+  readonly image?: ToolImage
+}
+
+/**
+ * Result of a tool with an output schema. Some clients show the model only the text and the footer, some only the structured
+ * form, so each of the two says everything.
+ */
+export interface StructuredOutcome<Structured> {
+  readonly text: string
+  /** One line in square brackets. */
+  readonly footer: string
+  readonly structured: Structured
+}
+
+export type ToolOutcome<Output extends z.ZodObject | undefined> = Output extends z.ZodObject
+  ? StructuredOutcome<z.output<Output>>
+  : PlainOutcome
+
+/** What a call may do to the world; becomes the MCP annotations. */
+export interface ToolEffect {
+  readonly readOnly: boolean
+  /** It may overwrite or end something. */
+  readonly destructive: boolean
+  /** The same call twice does no more than once. */
+  readonly idempotent: boolean
+  /** What it does may reach the network, where the sandbox has one. */
+  readonly reachesNetwork: boolean
+}
+
+/** A tool, free of any protocol: schemas, what the model is told, and what it does in a sandbox. */
+export interface ToolDefinition<Input extends z.ZodObject, Output extends z.ZodObject | undefined> {
+  readonly name: string
+  readonly title: string
+  /** At most 600 characters, the key facts first. */
+  readonly description: string
+  readonly effect: ToolEffect
+  /** Strict and flat. */
+  readonly input: Input
+  readonly output: Output
+  /** Rejects with SandboxError when the tool could not do its job. */
+  run(args: z.output<Input>, context: ToolContext): Promise<ToolOutcome<Output>>
+}
+
+/** A tool of any schema, as the list and the caller of tools handle it. */
+export interface Tool extends Omit<ToolDefinition<z.ZodObject, z.ZodObject | undefined>, 'run'> {
+  run(args: Record<string, unknown>, context: ToolContext): Promise<AnyOutcome>
+}
+
+export interface AnyOutcome {
+  readonly text: string
+  readonly image?: ToolImage
+  readonly footer?: string
+  readonly structured?: Readonly<Record<string, unknown>>
+}
+
+/** Checks a tool's parts against each other at compile time. */
+export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject | undefined>(
+  tool: ToolDefinition<Input, Output>,
+): ToolDefinition<Input, Output> {
+  return tool
+}

@@ -1,0 +1,76 @@
+import { createHash } from 'node:crypto'
+import * as z from 'zod'
+import { SandboxError } from '../errors/sandbox-error.ts'
+import { formatBytes } from '../lib/units.ts'
+import { extractArchive } from './archives/extract.ts'
+import { contentBytes } from './content.ts'
+import * as fields from './fields.ts'
+import { visibleName } from './render/file-name.ts'
+import { footerLine } from './render/text.ts'
+import { defineTool } from './tool.ts'
+
+/** What travels well inside a message, and is worth its tokens. */
+const MAX_CONTENT_BYTES = 256 * 1024
+const SHA256 = /^[0-9a-f]{64}$/i
+
+export const upload = defineTool({
+  name: 'upload',
+  title: 'Upload a file',
+  description:
+    'Put a file, or the content of an archive, into the sandbox byte for byte: at most 256 KiB, base64 for binary data. With ' +
+    'sha256 nothing is written unless it matches. With extract, path is the directory to unpack into; links and paths that lead ' +
+    'out of it are refused. For text use write_file.',
+  effect: { readOnly: false, destructive: true, idempotent: true, reachesNetwork: false },
+  input: z.strictObject({
+    path: fields.path,
+    content: z.string(),
+    encoding: fields.encoding,
+    sha256: z.string().regex(SHA256, 'give 64 hexadecimal digits').optional().meta({ pattern: undefined }),
+    extract: z.enum(['tar', 'tar.gz', 'zip']).optional(),
+    overwrite: z.boolean().default(true),
+  }),
+  output: z.object({
+    path: z.string(),
+    bytes: z.number(),
+    sha256: z.string(),
+    files_extracted: z.number().optional(),
+    bytes_extracted: z.number().optional(),
+  }),
+
+  async run(args, { sandbox, signal }) {
+    const data = checkedContent(args.content, args.encoding)
+    const sha256 = createHash('sha256').update(data).digest('hex')
+    checkDigest(args.sha256, sha256)
+    const { files } = sandbox
+    const path = files.shown(args.path)
+    const base = { path, bytes: data.length, sha256 }
+    const footer = footerLine([formatBytes(data.length), `sha256 ${sha256}`])
+    if (args.extract !== undefined) {
+      const target = { files, path: args.path, overwrite: args.overwrite, signal }
+      const extracted = await extractArchive(data, args.extract, target)
+      return {
+        text: `${extracted.files} files (${formatBytes(extracted.bytes)}) extracted into ${visibleName(path)}.`,
+        footer,
+        structured: { ...base, files_extracted: extracted.files, bytes_extracted: extracted.bytes },
+      }
+    }
+    const written = await files.write(args.path, data, { mode: args.overwrite ? 'overwrite' : 'create' }, signal)
+    return { text: `${visibleName(path)} ${written.created ? 'created' : 'overwritten'}.`, footer, structured: base }
+  },
+})
+
+function checkedContent(content: string, encoding: 'utf-8' | 'base64'): Buffer {
+  // base64 grows by a third, so a text beyond that is too long before it is decoded.
+  const data = content.length > MAX_CONTENT_BYTES * 2 ? undefined : contentBytes(content, encoding)
+  if (data !== undefined && data.length <= MAX_CONTENT_BYTES) return data
+  throw new SandboxError('too_large', 'content is larger than 256 KiB.', {
+    hint: 'Send a compressed archive with extract, or several pieces with write_file mode=append.',
+  })
+}
+
+function checkDigest(expected: string | undefined, actual: string): void {
+  if (expected === undefined || expected.toLowerCase() === actual) return
+  throw new SandboxError('invalid_argument', `sha256 does not match: the content that arrived has ${actual}.`, {
+    hint: 'Nothing was written. Send the content again.',
+  })
+}
