@@ -1,8 +1,12 @@
 import { createApp } from './app.ts'
 import type { Config } from './config/settings.ts'
 import { createLogger } from './log.ts'
+import { toolDefinitions } from './mcp/definitions.ts'
+import { instructions } from './mcp/instructions.ts'
 import { buildServer } from './mcp/server.ts'
+import { TOOLS } from './tools/index.ts'
 import { serveStdio } from './transports/stdio.ts'
+import { VERSION } from './version.ts'
 
 /** Everything that closing may take, in milliseconds, before the process ends without it. */
 const CLOSE_DEADLINE_MS = 4000
@@ -23,9 +27,19 @@ export async function serve(config: Config): Promise<void> {
   const app = createApp(config, process.env, logger)
   const server = buildServer({
     provider: app.registry,
-    caller: { user: config.user, transport: 'stdio' },
-    config: { network: config.network, maxTimeoutMs: config.maxTimeout, runtime: config.runtime },
     logger,
+    tools: TOOLS,
+    definitions: toolDefinitions(TOOLS, config.network),
+    instructions: instructions({
+      runtime: config.runtime,
+      network: config.network,
+      memoryBytes: config.memory,
+      cpus: config.cpus,
+      maxTimeoutMs: config.maxTimeout,
+      idleTimeoutMs: config.idleTimeout,
+    }),
+    version: VERSION,
+    caller: { user: config.user, transport: 'stdio' },
   })
   app.sweepInBackground()
   await serveStdio(server, stopping.signal)
