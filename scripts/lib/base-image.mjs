@@ -11,8 +11,17 @@ export const recipe = {
   suite: 'bookworm',
   variant: 'minbase',
   packages: ['python3', 'python3-pip', 'python3-venv', 'ca-certificates'],
-  /** Globs that dpkg leaves out (dpkg(1), --path-exclude): half of the size, and nothing that a program reads. */
-  excludes: ['/usr/share/doc/*', '/usr/share/man/*', '/usr/share/locale/*', '/usr/share/info/*'],
+  /**
+   * dpkg(1). Without documentation and translations it is half the size, and nothing that a program reads is gone. Without a sync after
+   * each file it is made in two thirds of the time; what is cut short is thrown away whole.
+   */
+  dpkgOptions: [
+    'path-exclude=/usr/share/doc/*',
+    'path-exclude=/usr/share/man/*',
+    'path-exclude=/usr/share/info/*',
+    'path-exclude=/usr/share/locale/*',
+    'force-unsafe-io',
+  ],
   /** `docker import` takes no environment from the file system. */
   environment: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LANG: 'C.UTF-8' },
 }

@@ -25,7 +25,7 @@ export async function bootstrapBaseSystem(step) {
   await step.run('mmdebstrap', [
     `--variant=${recipe.variant}`,
     `--include=${recipe.packages.join(',')}`,
-    ...recipe.excludes.map((glob) => `--dpkgopt=path-exclude=${glob}`),
+    ...recipe.dpkgOptions.map((option) => `--dpkgopt=${option}`),
     '--aptopt=Acquire::Languages "none"',
     `--keyring=${keyring}`,
     '--format=tar',
