@@ -14,7 +14,8 @@ struct how {
 #define NO_SYMLINKS 0x04u
 
 struct fault fs_open_regular(const char *path, int *fd, struct stat *st) {
-	int f = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	/* Not open(2): musl's adds an fcntl(2) for kernels that lack O_CLOEXEC. */
+	int f = openat(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (f < 0) return fs_fault_errno(errno);
 	struct fault fault = FS_OK;
 	if (fstat(f, st) < 0) fault = fs_fault_errno(errno);

@@ -54,11 +54,18 @@ static bool at_end(const struct fs_read *r, size_t want, size_t got) {
 	return got < want && r->st.st_size > 0 && r->at >= (uint64_t)r->st.st_size;
 }
 
+/* How much to ask for: not more memory than the file is likely to need, and one byte beyond its size, so that its end is seen. */
+static size_t piece(const struct fs_read *r, size_t max) {
+	uint64_t want = max < MAX_PIECE ? max : MAX_PIECE;
+	uint64_t size = r->st.st_size > 0 ? (uint64_t)r->st.st_size : 0;
+	if (size > r->at && size - r->at < want) want = size - r->at + 1;
+	return (size_t)(r->left < want ? r->left : want);
+}
+
 struct fault fs_read_next(struct fs_read *r, struct buf *out, size_t max, bool *end) {
 	*end = false;
-	if (max > MAX_PIECE) max = MAX_PIECE;
-	size_t want = r->left < max ? (size_t)r->left : max;
 	if (max == 0) return FS_OK;
+	size_t want = piece(r, max);
 	if (!buf_reserve(out, END_HEAD + want)) return fs_fault(E_RESOURCES);
 	/* The bytes go where they belong in the frame that is likely; a wrong guess costs one move. */
 	bool last = r->st.st_size < 0 || r->at + want >= (uint64_t)r->st.st_size || want == r->left;
