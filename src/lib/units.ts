@@ -24,7 +24,8 @@ const SIZE_NAMES = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
 export function formatBytes(bytes: number): string {
   let value = bytes
   let unit = 0
-  while (value >= 1024 && unit < SIZE_NAMES.length - 1) {
+  // 1023.95 KiB and more would be rounded to "1024 KiB".
+  while (value >= (unit === 0 ? 1024 : 1023.95) && unit < SIZE_NAMES.length - 1) {
     value /= 1024
     unit++
   }
@@ -33,8 +34,9 @@ export function formatBytes(bytes: number): string {
 
 /** 1234 → "1.2 s", 90000 → "1 min 30 s", 12 → "12 ms". */
 export function formatDuration(ms: number): string {
-  if (ms < 1000) return `${ms < 10 ? trimZero(ms.toFixed(1)) : Math.round(ms)} ms`
-  if (ms < 60_000) return `${trimZero((ms / 1000).toFixed(1))} s`
+  // The borders are where rounding would reach the next unit.
+  if (ms < 999.5) return `${ms < 9.95 ? trimZero(ms.toFixed(1)) : Math.round(ms)} ms`
+  if (ms < 59_950) return `${trimZero((ms / 1000).toFixed(1))} s`
   const seconds = Math.round(ms / 1000)
   const hours = Math.floor(seconds / 3600)
   const minutes = Math.floor((seconds % 3600) / 60)
