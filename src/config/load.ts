@@ -33,7 +33,8 @@ export function loadConfig({ flags, env, file }: ConfigInput): LoadedConfig {
     else problems.push(`${key} (${picked.source}): ${parsed.error.issues.map((issue) => issue.message).join('; ')}`)
   }
   for (const key of Object.keys(fromFile)) {
-    if (!(key in SETTINGS)) problems.push(`${key} (file): unknown setting; known are ${SETTING_KEYS.join(', ')}`)
+    if (Object.hasOwn(SETTINGS, key)) continue
+    problems.push(`${key} (file ${file}): unknown setting; known are ${SETTING_KEYS.join(', ')}`)
   }
   if (problems.length > 0) throw new SandboxError('config_invalid', problems.join('\n'))
   return { config: Object.freeze(config) as Config, origin }
@@ -50,7 +51,7 @@ function pick(
   if (flag !== undefined) return { given: flag, source: `flag --${flagOf(key)}` }
   const variable = env[variableOf(key)]
   if (variable !== undefined && variable !== '') return { given: variable, source: `env ${variableOf(key)}` }
-  if (key in fromFile) return { given: fromFile[key], source: `file ${file}` }
+  if (Object.hasOwn(fromFile, key)) return { given: fromFile[key], source: `file ${file}` }
   return { given: SETTINGS[key].fallback, source: 'default' }
 }
 

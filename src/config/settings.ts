@@ -19,7 +19,14 @@ const duration = (minMs: number) =>
     return z.NEVER
   })
 
-const integer = (min: number, max: number) => z.coerce.number().int().min(min).max(max)
+/** A number, or its decimal text; no other type is taken for one. */
+const decimal = (number: z.ZodType<number, number>) =>
+  z
+    .union([z.number(), z.string().regex(/^\d+(\.\d+)?$/)], 'give a number')
+    .transform(Number)
+    .pipe(number)
+
+const integer = (min: number, max: number) => decimal(z.number().int().min(min).max(max))
 
 const name = z
   .string()
@@ -79,7 +86,7 @@ export const SETTINGS = {
     about: 'Network of the sandboxes. bridge gives them the whole network of the engine, also the host’s own services.',
   },
   memory: { schema: bytes(16 * 1024 ** 2), fallback: '512MiB', about: 'Memory of one sandbox, swap included.' },
-  cpus: { schema: z.coerce.number().min(0.1).max(1024), fallback: 1, about: 'CPUs’ worth of time of one sandbox.' },
+  cpus: { schema: decimal(z.number().min(0.1).max(1024)), fallback: 1, about: 'CPUs’ worth of time of one sandbox.' },
   pids: { schema: integer(64, 32_768), fallback: 256, about: 'Processes and threads of one sandbox.' },
   tmpSize: { schema: bytes(1024 ** 2), fallback: '64MiB', about: 'Size of /tmp; counts as memory.' },
   fileSize: { schema: bytes(1024 ** 2), fallback: '1GiB', about: 'Largest single file.' },
