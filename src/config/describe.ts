@@ -23,8 +23,8 @@ export function settingsHelp(): { flag: string; variable: string; fallback: stri
   }))
 }
 
-/** Password of a URL (RFC 3986 userinfo). */
-const URL_PASSWORD = /(\/\/[^/:@\s]*:)[^/@\s]+@/g
+/** Password of a URL (RFC 3986 userinfo), to the last `@`: people do not always escape the `@` and `/` of a password. */
+const URL_PASSWORD = /(\/\/[^/:@\s]*:)\S+@/g
 
 function masked(key: SettingKey, given: unknown): string {
   const setting: Setting = SETTINGS[key]
