@@ -30,5 +30,6 @@ export function printTable(out: Output, heading: readonly string[], rows: readon
 
 /** Bold on a terminal, plain elsewhere. */
 export function emphasised(out: Output, text: string): string {
-  return out.isTerminal ? styleText('bold', text) : text
+  // Whether it is a terminal is the caller's finding, not that of process.stdout.
+  return out.isTerminal ? styleText('bold', text, { validateStream: false }) : text
 }
