@@ -1,6 +1,7 @@
 import type { Progress } from '../engine/engine.ts'
+import { isSandboxError } from '../errors/sandbox-error.ts'
 import { formatBytes, formatDuration } from '../lib/units.ts'
-import { oneLine } from '../lib/visible-text.ts'
+import { makeVisible, oneLine } from '../lib/visible-text.ts'
 import type { Catalogue } from '../runtimes/catalogue.ts'
 import type { ReadyRuntime, RuntimeImages } from '../runtimes/image-builder.ts'
 import type { Output } from './output.ts'
@@ -36,7 +37,7 @@ export interface BuiltRuntime {
 
 /**
  * `sandbox-mcp build [NAME…|--all]`: sees to it that the images of these runtimes exist. One after the other, since a build uses
- * the whole machine. An unknown name is an error before anything is built.
+ * the whole machine. An unknown name is an error before anything is built. Images that a new one supersedes go, unless in use.
  */
 export async function build(args: BuildArgs, deps: BuildDeps): Promise<readonly BuiltRuntime[]> {
   const { catalogue, out } = deps
@@ -46,6 +47,7 @@ export async function build(args: BuildArgs, deps: BuildDeps): Promise<readonly 
   const results: BuiltRuntime[] = []
   for (const name of names) {
     const result = await buildOne(name, deps)
+    if (result.built) await deps.images.removeSuperseded(name)
     results.push(result)
     if (!out.json) out.write(`${summary(result)}\n`)
   }
@@ -60,9 +62,14 @@ async function buildOne(name: string, { images, out, signal }: BuildDeps): Promi
   const progress = progressTo(out, name)
   try {
     const ready = await images.ensure(name, { onProgress: progress.show, ...(signal && { signal }) })
-    return resultOf(ready, true, startedAt)
-  } finally {
     progress.clear()
+    return resultOf(ready, true, startedAt)
+  } catch (error) {
+    progress.clear()
+    if (!out.json && isSandboxError(error) && typeof error.details['log'] === 'string') {
+      out.write(`${makeVisible(error.details['log'].trimEnd())}\n`)
+    }
+    throw error
   }
 }
 

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { SandboxError } from '../errors/sandbox-error.ts'
@@ -58,8 +58,9 @@ export class Catalogue {
 
 function* readBuiltIn(dir: string): Iterable<[string, RuntimeDefinition]> {
   for (const entry of readdirSync(dir, { withFileTypes: true })) {
-    if (!entry.isDirectory()) continue
     const file = join(dir, entry.name, 'runtime.json')
+    // Other files and folders lie there too: the schema, the steps of a build.
+    if (!existsSync(file)) continue
     const definition = parseDefinition(readJson(file), file)
     if (definition.name !== entry.name) {
       throw new SandboxError('config_invalid', `${file}: name: must be its folder's, ${JSON.stringify(entry.name)}`)

@@ -99,7 +99,9 @@ export const runtimeSchema = z
       .array(line(8192))
       .max(100)
       .default([])
-      .describe('Run by /bin/sh -eu as root, after the packages, each as one step.'),
+      .describe(
+        'Run by /bin/sh -eu as root, after the packages, each as one step. What they leave in /tmp is not kept.',
+      ),
     env_vars: z
       .record(
         z

@@ -3,8 +3,9 @@ import { createHash } from 'node:crypto'
 /** All that the content of a runtime's image depends on. */
 export interface ImageIngredients {
   readonly name: string
-  /** The Dockerfile without its FROM line: every build-relevant field of the definition, and the builder's own rules. */
-  readonly steps: string
+  /** The Dockerfile, with one and the same FROM line for all bases: every field of the definition that a build depends on. */
+  readonly dockerfile: string
+  readonly stepsSha256: string
   readonly supervisorSha256: string
   /** "linux/amd64" */
   readonly platform: string
@@ -12,8 +13,8 @@ export interface ImageIngredients {
 
 /** The ingredients without the base, in hex: finds an image that was brought from elsewhere when its base was not. */
 export function recipeDigest(ingredients: ImageIngredients): string {
-  const { name, steps, supervisorSha256, platform } = ingredients
-  return sha256(['recipe', name, steps, supervisorSha256, platform])
+  const { name, dockerfile, stepsSha256, supervisorSha256, platform } = ingredients
+  return sha256(['recipe', name, dockerfile, stepsSha256, supervisorSha256, platform])
 }
 
 /** The digest of a runtime's image, in hex. The base counts by its id: a tag that has moved means another image. */
@@ -24,6 +25,11 @@ export function runtimeDigest(ingredients: ImageIngredients, baseImageId: string
 /** "sandbox-mcp/python-minimal:0123456789abcdef" */
 export function runtimeTag(name: string, digest: string): string {
   return `sandbox-mcp/${name}:${digest.slice(0, 16)}`
+}
+
+/** Name of a base image for builds, by its id ("sha256:…"): a tag of a registry may move while a build runs. */
+export function fromTag(baseImageId: string): string {
+  return `sandbox-mcp/from:${baseImageId.replace('sha256:', '').slice(0, 16)}`
 }
 
 function sha256(parts: readonly string[]): string {

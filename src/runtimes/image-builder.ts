@@ -1,45 +1,21 @@
 import { randomUUID } from 'node:crypto'
-import type { BuildSpec, ContainerLimits, Engine, ImageDetails, ProgressListener } from '../engine/engine.ts'
-import { SandboxError } from '../errors/sandbox-error.ts'
+import type { BuildSpec, Engine, ProgressListener } from '../engine/engine.ts'
 import { abortable } from '../lib/abort.ts'
 import type { Logger } from '../lib/logger.ts'
 import { SingleFlight } from '../lib/single-flight.ts'
 import { BaseImages } from './base-image.ts'
 import { buildContext } from './build-context.ts'
+import { type BuildSteps, readBuildSteps } from './build-steps.ts'
 import type { Catalogue } from './catalogue.ts'
 import type { BaseChoice, RuntimeDefinition } from './definition.ts'
-import { type ImageIngredients, recipeDigest, runtimeDigest, runtimeTag } from './digest.ts'
+import { fromTag, type ImageIngredients, recipeDigest, runtimeDigest, runtimeTag } from './digest.ts'
 import { dockerfileOf, FRESH_ARG } from './dockerfile.ts'
+import { type PackageSources, sourceFiles } from './package-sources.ts'
+import { type ReadyRuntime, readyRuntime, RUNTIME_LABELS, RUNTIME_ROLE } from './ready-runtime.ts'
+import { removeSuperseded } from './superseded.ts'
 import { readSupervisor, type SupervisorBinary } from './supervisor-binary.ts'
 
-/** Labels of a runtime's image. */
-export const RUNTIME_LABELS = {
-  role: 'sandbox-mcp.role',
-  runtime: 'sandbox-mcp.runtime',
-  digest: 'sandbox-mcp.digest',
-  recipe: 'sandbox-mcp.recipe',
-  base: 'sandbox-mcp.base',
-} as const
-export const RUNTIME_ROLE = 'runtime'
-
-/** A runtime whose image is on the engine. */
-export interface ReadyRuntime {
-  readonly name: string
-  readonly description: string
-  /** "sha256:…" */
-  readonly imageId: string
-  /** SHA-256 in hex of all that the image depends on. */
-  readonly digest: string
-  readonly tag: string
-  readonly sizeBytes: number
-  /** The environment of the image: that of its base, with the definition's over it. */
-  readonly env: Readonly<Record<string, string>>
-  /** What the definition says in place of the server's settings. */
-  readonly limits?: Partial<ContainerLimits>
-  readonly network?: 'none' | 'bridge'
-  readonly ociRuntime?: string
-  readonly workDir: string
-}
+export type { ReadyRuntime } from './ready-runtime.ts'
 
 export interface RuntimeImagesOptions {
   readonly engine: Engine
@@ -47,6 +23,7 @@ export interface RuntimeImagesOptions {
   readonly logger: Logger
   /** See {@link BaseImages}. */
   readonly imageMirrors?: readonly string[]
+  readonly packageSources?: PackageSources
   /** Folder of the supervisor binaries, when not the package's own. */
   readonly supervisorDir?: string
   /** Network of the steps of a build. */
@@ -59,12 +36,17 @@ export interface EnsureOptions {
   readonly onProgress?: ProgressListener | undefined
 }
 
-/** Sees to it that the image of a runtime exists, and is the one that its definition, base and supervisor make today. */
+/**
+ * Sees to it that the image of a runtime exists, and is the one that its definition, base and supervisor make today. Servers that
+ * build the same image at the same time share the work: BuildKit runs a step once for all builds that need it.
+ */
 export class RuntimeImages {
   readonly #options: RuntimeImagesOptions
   readonly #bases: BaseImages
   readonly #ready = new Map<string, ReadyRuntime>()
   readonly #flights = new SingleFlight<ReadyRuntime>()
+  /** Who wants to hear of the build of a runtime. */
+  readonly #listeners = new Map<string, Set<ProgressListener>>()
   #platform: Promise<string> | undefined
 
   constructor(options: RuntimeImagesOptions) {
@@ -87,14 +69,17 @@ export class RuntimeImages {
     const known = this.#ready.get(name)
     if (known) return known
     const definition = this.definition(name)
-    const flight = this.#flights.run(name, async () => {
-      const ready =
-        (definition.cacheImage ? await this.#find(definition) : undefined) ??
-        (await this.#build(definition, onProgress))
-      this.#ready.set(name, ready)
-      return ready
-    })
-    return await abortable(flight, signal)
+    const listeners = this.#listeners.get(name) ?? new Set()
+    this.#listeners.set(name, listeners)
+    if (onProgress) listeners.add(onProgress)
+    try {
+      return await abortable(
+        this.#flights.run(name, () => this.#findOrBuild(definition)),
+        signal,
+      )
+    } finally {
+      if (onProgress) listeners.delete(onProgress)
+    }
   }
 
   /** The runtime's image when the engine has it. Neither builds nor asks a registry. */
@@ -108,11 +93,26 @@ export class RuntimeImages {
     this.#ready.delete(name)
   }
 
+  /** Removes the images that the runtime had before the present one, except those in use. Gives the ids of the removed ones. */
+  async removeSuperseded(name: string): Promise<readonly string[]> {
+    const { engine, logger } = this.#options
+    const current = await this.find(name)
+    return current ? await removeSuperseded(engine, logger, name, current.digest) : []
+  }
+
+  async #findOrBuild(definition: RuntimeDefinition): Promise<ReadyRuntime> {
+    const found = definition.cacheImage ? await this.#find(definition) : undefined
+    const ready = found ?? (await this.#build(definition))
+    this.#ready.set(definition.name, ready)
+    return ready
+  }
+
   async #find(definition: RuntimeDefinition): Promise<ReadyRuntime | undefined> {
     const { engine } = this.#options
     const base = await this.#bases.find(definition)
     if (base) {
-      const digest = runtimeDigest((await this.#plan(definition, base.choice)).ingredients, base.image.id)
+      const { ingredients } = await this.#plan(definition, base.choice)
+      const digest = runtimeDigest(ingredients, base.image.id)
       const image = await engine.images.inspect(runtimeTag(definition.name, digest))
       return image?.labels[RUNTIME_LABELS.digest] === digest ? readyRuntime(definition, image, digest) : undefined
     }
@@ -129,47 +129,60 @@ export class RuntimeImages {
     return undefined
   }
 
-  async #build(definition: RuntimeDefinition, onProgress: ProgressListener | undefined): Promise<ReadyRuntime> {
-    const { engine, logger, buildNetwork } = this.#options
+  async #build(definition: RuntimeDefinition): Promise<ReadyRuntime> {
+    const { engine, logger, packageSources = {}, buildNetwork } = this.#options
+    const { name, cacheImage } = definition
+    const onProgress: ProgressListener = (progress) => {
+      for (const listener of this.#listeners.get(name) ?? []) listener(progress)
+    }
     const base = await this.#bases.ensure(definition, onProgress)
-    const { ingredients, supervisor } = await this.#plan(definition, base.choice)
+    const { ingredients, supervisor, steps } = await this.#plan(definition, base.choice)
     const digest = runtimeDigest(ingredients, base.image.id)
-    // By a name that follows from the id: a tag of the registry may move while the build runs.
-    const from = `sandbox-mcp/from:${base.image.id.replace('sha256:', '').slice(0, 16)}`
+    const from = fromTag(base.image.id)
     await engine.images.tag(base.image.id, from)
-    const tag = runtimeTag(definition.name, digest)
+    const context = buildContext({
+      dockerfile: dockerfileOf(definition, from, base.choice.packages),
+      supervisor: supervisor.content,
+      buildFiles: new Map([...steps.files, ...sourceFiles(packageSources)]),
+    })
+    const labels = {
+      [RUNTIME_LABELS.role]: RUNTIME_ROLE,
+      [RUNTIME_LABELS.runtime]: name,
+      [RUNTIME_LABELS.digest]: digest,
+      [RUNTIME_LABELS.recipe]: recipeDigest(ingredients),
+      [RUNTIME_LABELS.base]: base.image.id,
+    }
+    const tag = runtimeTag(name, digest)
     const startedAt = performance.now()
-    logger.info({ runtime: definition.name, tag, base: base.choice.reference }, 'building the image of the runtime')
-    const image = await engine.images.build(
-      buildContext(dockerfileOf(definition, from, base.choice.packages), supervisor.content),
-      {
-        tag,
-        labels: {
-          [RUNTIME_LABELS.role]: RUNTIME_ROLE,
-          [RUNTIME_LABELS.runtime]: definition.name,
-          [RUNTIME_LABELS.digest]: digest,
-          [RUNTIME_LABELS.recipe]: recipeDigest(ingredients),
-          [RUNTIME_LABELS.base]: base.image.id,
-        },
-        ...(!definition.cacheImage && { buildArgs: { [FRESH_ARG]: randomUUID() } }),
-        ...(buildNetwork !== undefined && { network: buildNetwork }),
-      },
-      onProgress && { onProgress },
-    )
-    logger.info(
-      { runtime: definition.name, tag, ms: Math.round(performance.now() - startedAt) },
-      'the image of the runtime is built',
-    )
+    logger.info({ runtime: name, tag, base: base.choice.reference }, 'building the image of the runtime')
+    const spec: BuildSpec = {
+      tag,
+      labels,
+      ...(!cacheImage && { buildArgs: { [FRESH_ARG]: randomUUID() } }),
+      ...(buildNetwork !== undefined && { network: buildNetwork }),
+    }
+    const image = await engine.images.build(context, spec, { onProgress })
+    const ms = Math.round(performance.now() - startedAt)
+    logger.info({ runtime: name, tag, ms, sizeBytes: image.sizeBytes }, 'built the image of the runtime')
     return readyRuntime(definition, image, digest)
   }
 
   async #plan(definition: RuntimeDefinition, choice: BaseChoice): Promise<Plan> {
     const platform = await this.#enginePlatform()
-    const supervisor = await readSupervisor(platform, this.#options.supervisorDir)
-    const steps = dockerfileOf(definition, 'scratch', choice.packages)
+    const [supervisor, steps] = await Promise.all([
+      readSupervisor(platform, this.#options.supervisorDir),
+      readBuildSteps(),
+    ])
     return {
       supervisor,
-      ingredients: { name: definition.name, steps, supervisorSha256: supervisor.sha256, platform },
+      steps,
+      ingredients: {
+        name: definition.name,
+        dockerfile: dockerfileOf(definition, 'base', choice.packages),
+        stepsSha256: steps.sha256,
+        supervisorSha256: supervisor.sha256,
+        platform,
+      },
     }
   }
 
@@ -188,30 +201,6 @@ export class RuntimeImages {
 
 interface Plan {
   readonly supervisor: SupervisorBinary
+  readonly steps: BuildSteps
   readonly ingredients: ImageIngredients
-}
-
-function readyRuntime(definition: RuntimeDefinition, image: ImageDetails, digest: string): ReadyRuntime {
-  const { name, description, limits, network, ociRuntime, workDir } = definition
-  const tag = runtimeTag(name, digest)
-  return {
-    name,
-    description,
-    imageId: image.id,
-    digest,
-    tag: image.tags.includes(tag) ? tag : (image.tags[0] ?? tag),
-    sizeBytes: image.sizeBytes,
-    env: Object.fromEntries(image.env.map(parseVariable)),
-    ...(limits && { limits }),
-    ...(network && { network }),
-    ...(ociRuntime !== undefined && { ociRuntime }),
-    workDir,
-  }
-}
-
-function parseVariable(line: string): [string, string] {
-  const at = line.indexOf('=')
-  if (at < 0)
-    throw new SandboxError('engine_failed', 'The container engine gave an environment that is no NAME=value list.')
-  return [line.slice(0, at), line.slice(at + 1)]
 }

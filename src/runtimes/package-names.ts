@@ -1,5 +1,5 @@
-/** The package managers that a runtime definition may use. */
-export const PACKAGE_MANAGERS = ['apt', 'pip', 'npm', 'cargo'] as const
+/** The package managers that a runtime definition may use. `node` is for a base without npm: it takes Node.js from npm's registry. */
+export const PACKAGE_MANAGERS = ['apt', 'pip', 'npm', 'cargo', 'node'] as const
 export type PackageManager = (typeof PACKAGE_MANAGERS)[number]
 
 const VERSION = '[A-Za-z0-9][A-Za-z0-9.!+*_-]*'
@@ -27,6 +27,7 @@ const FORMS: Readonly<Record<PackageManager, { readonly pattern: RegExp; readonl
     pattern: /^[A-Za-z][A-Za-z0-9_-]{0,63}(?:@[~^<>=]{0,2}[0-9][A-Za-z0-9.+*-]*)?$/,
     example: 'ripgrep or ripgrep@14.1.1',
   },
+  node: { pattern: /^(?:node|npm)@\d{1,3}\.\d{1,4}\.\d{1,4}$/, example: 'node@24.21.0 or npm@11.21.2' },
 }
 const MAX_LENGTH = 214
 

@@ -79,7 +79,12 @@ export class BuildLog {
     if (this.#error === undefined) return
     const full = this.#error.includes('no space left on device')
     const message = `The image ${JSON.stringify(tag)} could not be built: ${this.#failedStep ?? this.#step} failed.`
-    throw new SandboxError(full ? 'disk_full' : 'image_unavailable', message, { details: { log: this.#log } })
+    throw new SandboxError(full ? 'disk_full' : 'image_unavailable', message, {
+      hint: full
+        ? 'Free disk space of the container engine.'
+        : 'The last lines of that step are in the log of the server.',
+      details: { log: this.#log },
+    })
   }
 
   #takeTrace(aux: string): void {
