@@ -156,6 +156,12 @@ export function engineContract(driver: string, makeSubject: () => EngineSubject,
         expect(await subject.engine.containers.list(subject.labels)).toEqual([])
       })
 
+      test('never run as root', async () => {
+        const { containers } = subject.engine
+        await expectCode(containers.create(await subject.spec({ uid: 0 })), 'invalid_argument')
+        await expectCode(containers.create(await subject.spec({ bridgeUid: 0 })), 'invalid_argument')
+      })
+
       test('are removed again when the engine did not apply a protection', async () => {
         const weakened = await subject.weakened()
         try {

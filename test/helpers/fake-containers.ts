@@ -112,6 +112,9 @@ export function fakeContainers(world: FakeWorld): { readonly api: Containers; re
 }
 
 function create(world: FakeWorld, spec: ContainerSpec): string {
+  if (spec.uid === 0 || spec.bridgeUid === 0) {
+    throw new SandboxError('invalid_argument', 'Nothing in a sandbox may run as root.')
+  }
   const image = world.images.get(spec.image) ?? [...world.images.values()].find(({ id }) => id === spec.image)
   if (!image) throw new SandboxError('image_unavailable', `The image ${JSON.stringify(spec.image)} is not there.`)
   if ([...world.containers.values()].some((other) => other.spec.name === spec.name)) {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type * as z from 'zod'
@@ -49,6 +50,8 @@ export class EngineApi {
 
   constructor(dial: Dial) {
     this.#dial = dial
+    // Each call in progress listens; that is no leak.
+    setMaxListeners(0, this.#closing.signal)
   }
 
   /** Ends all calls in progress, and the streams of {@link upgrade}. */

@@ -71,6 +71,9 @@ export function dockerContainers(api: EngineApi): Containers {
 }
 
 async function create(api: EngineApi, spec: ContainerSpec, limits: CallLimits): Promise<{ readonly id: string }> {
+  if (spec.uid === 0 || spec.bridgeUid === 0) {
+    throw new SandboxError('invalid_argument', 'Nothing in a sandbox may run as root.')
+  }
   const image = await findImage(api, spec.image, limits)
   if (!image) {
     throw new SandboxError(

@@ -1,0 +1,251 @@
+import { posix } from 'node:path'
+import { Sandbox } from '../../src/sandbox/sandbox.ts'
+import type { SandboxFacts } from '../../src/sandbox/facts.ts'
+import type { SupervisorClient } from '../../src/supervisor/client.ts'
+import type { ListRequest, OutputRequest, StartRequest } from '../../src/supervisor/encode.ts'
+import { WireError } from '../../src/supervisor/errors.ts'
+import type {
+  CommandInfo,
+  CommandOutput,
+  CommandResult,
+  CommandSummary,
+  DirectoryEntry,
+  EntryPage,
+  FileInfo,
+  FileLines,
+} from '../../src/supervisor/protocol.ts'
+import type { WriteOptions } from '../../src/supervisor/write-stream.ts'
+
+export const WORKSPACE = '/workspace'
+
+const FACTS: SandboxFacts = {
+  runtime: 'test',
+  workspace: WORKSPACE,
+  spoolDir: '/tmp/.sandbox',
+  env: {},
+  network: 'none',
+  maxTimeoutMs: 3_600_000,
+}
+
+const SUMMARY: CommandSummary = {
+  id: 'abc-1',
+  status: 'exited',
+  exitCode: 0,
+  signal: undefined,
+  stdinOpen: false,
+  leftRunning: false,
+  stdoutSpooled: false,
+  stderrSpooled: false,
+  startedAtMs: 1_700_000_000_000,
+  durationUs: 1_200_000,
+  cpuUs: 3000,
+  maxRssBytes: 4096,
+  totalStdout: 0,
+  totalStderr: 0,
+}
+
+/** What a scripted command printed, and how it stands. */
+export interface Scripted extends Partial<CommandSummary> {
+  readonly stdout?: string | Buffer
+  readonly stderr?: string | Buffer
+}
+
+/**
+ * The supervisor's requests over memory: files in a map, one scripted command. It keeps the wire's promises (head and tail, pages,
+ * error names), so that what tools make of them can be tested without a process.
+ */
+export class FakeSupervisor {
+  readonly files = new Map<string, { data: Buffer; executable: boolean }>()
+  readonly directories = new Set<string>([WORKSPACE])
+  readonly started: StartRequest[] = []
+  readonly signalled: { signal: number; allDescendants: boolean }[] = []
+  readonly listed: ListRequest[] = []
+  typed = ''
+  /** Entries that a listing gives, whatever is asked for. */
+  entries: EntryPage = { total: 0, capped: false, more: false, entries: [] }
+  /** Thrown by the next write to a path that ends like this. */
+  failWriteOf: { suffix: string; error: Error } | undefined
+  #script: Scripted = {}
+
+  /** What the next command does. */
+  script(script: Scripted): void {
+    this.#script = script
+  }
+
+  sandbox(facts: Partial<SandboxFacts> = {}): Sandbox {
+    const client = this as unknown as SupervisorClient
+    const link = { client: () => Promise.resolve(client), afterEviction: () => Promise.resolve(client) }
+    return new Sandbox(link, { ...FACTS, ...facts })
+  }
+
+  put(path: string, content: string | Buffer): void {
+    this.files.set(posix.resolve(WORKSPACE, path), { data: Buffer.from(content), executable: false })
+  }
+
+  text(path: string): string | undefined {
+    return this.files.get(posix.resolve(WORKSPACE, path))?.data.toString()
+  }
+
+  // The methods of SupervisorClient that tools reach.
+
+  start(request: StartRequest): Promise<CommandResult> {
+    this.started.push(request)
+    return Promise.resolve(this.#result(request.head, request.tail))
+  }
+
+  wait(_ref: unknown, { head, tail }: { head: number; tail: number }): Promise<CommandResult> {
+    return Promise.resolve(this.#result(head, tail))
+  }
+
+  output(ref: unknown, request: OutputRequest): Promise<CommandOutput> {
+    const { summary, stdout, stderr } = this.#state()
+    if (ref !== summary.id && typeof ref === 'string') return Promise.reject(new WireError('no_command', 0))
+    return Promise.resolve({
+      summary,
+      stdout: page(request.stdout ? stdout : Buffer.alloc(0), request.sinceStdout, request),
+      stderr: page(request.stderr ? stderr : Buffer.alloc(0), request.sinceStderr, request),
+    })
+  }
+
+  signal(_ref: unknown, signal: number, allDescendants: boolean): Promise<void> {
+    this.signalled.push({ signal, allDescendants })
+    return Promise.resolve()
+  }
+
+  stdin(_ref: unknown, data: Uint8Array): Promise<number> {
+    this.typed += Buffer.from(data).toString()
+    return Promise.resolve(0)
+  }
+
+  cancel(): Promise<void> {
+    this.#script = { ...this.#script, status: 'cancelled' }
+    return Promise.resolve()
+  }
+
+  commands(): Promise<CommandInfo[]> {
+    const { summary } = this.#state()
+    return Promise.resolve(this.#script.id === undefined ? [] : [{ ...summary, command: 'make\nall' }])
+  }
+
+  stat(path: string): Promise<FileInfo & { target: Buffer }> {
+    return Promise.resolve().then(() => ({ ...this.#info(path), target: Buffer.alloc(0) }))
+  }
+
+  readLines(path: string, range: { first: number; maxLines: number; maxLineBytes: number }): Promise<FileLines> {
+    return Promise.resolve().then(() => {
+      const data = this.#file(path).data
+      const lines = data.toString('latin1').split('\n')
+      if (lines.at(-1) === '') lines.pop()
+      const first = range.first > 0 ? range.first : Math.max(1, lines.length + range.first + 1)
+      return {
+        file: this.#info(path),
+        binary: data.subarray(0, 8192).includes(0),
+        stoppedAtMaxBytes: false,
+        endsWithoutNewline: data.length > 0 && data.at(-1) !== 0x0a,
+        firstLine: first,
+        totalLines: lines.length,
+        lines: lines.slice(first - 1, first - 1 + range.maxLines).map((line) => ({
+          fullLength: line.length,
+          kept: Buffer.from(line, 'latin1').subarray(0, range.maxLineBytes),
+        })),
+      }
+    })
+  }
+
+  async read(
+    path: string,
+    range: { offset: number; length: number },
+    onData: (data: Buffer) => void | Promise<void>,
+  ): Promise<FileInfo> {
+    const { data } = await Promise.resolve().then(() => this.#file(path))
+    await onData(data.subarray(range.offset, range.length === 0 ? undefined : range.offset + range.length))
+    return this.#info(path)
+  }
+
+  async write(path: string, data: Uint8Array | AsyncIterable<Uint8Array>, options: WriteOptions) {
+    const before = this.files.get(path)
+    if (before && options.mode === 'create') throw new WireError('exists', 17)
+    if (options.ifVersion !== undefined && before && options.ifVersion !== versionOf(before.data)) {
+      throw new WireError('stale_version', 0)
+    }
+    const pieces: Uint8Array[] = []
+    if (data instanceof Uint8Array) pieces.push(data)
+    else for await (const piece of data) pieces.push(Buffer.from(piece))
+    if (this.failWriteOf && path.endsWith(this.failWriteOf.suffix)) throw this.failWriteOf.error
+    const old = options.mode === 'append' && before ? [before.data] : []
+    this.files.set(path, { data: Buffer.concat([...old, ...pieces]), executable: options.executable ?? false })
+    return { ...this.#info(path), created: before === undefined }
+  }
+
+  mkdir(path: string): Promise<boolean> {
+    const isNew = !this.directories.has(path)
+    this.directories.add(path)
+    return Promise.resolve(isNew)
+  }
+
+  remove(path: string): Promise<void> {
+    return this.files.delete(path) ? Promise.resolve() : Promise.reject(new WireError('not_found', 2))
+  }
+
+  list(request: ListRequest): Promise<EntryPage> {
+    this.listed.push(request)
+    return Promise.resolve(this.entries)
+  }
+
+  #file(path: string) {
+    if (this.directories.has(path)) throw new WireError('is_directory', 21)
+    const file = this.files.get(path)
+    if (!file) throw new WireError('not_found', 2)
+    return file
+  }
+
+  #info(path: string): FileInfo {
+    const { data } = this.#file(path)
+    return { type: 'file', mode: 0o644, sizeBytes: data.length, mtimeMs: 0, version: versionOf(data) }
+  }
+
+  #state() {
+    const { stdout = '', stderr = '', ...rest } = this.#script
+    const [out, err] = [Buffer.from(stdout), Buffer.from(stderr)]
+    return {
+      summary: { ...SUMMARY, totalStdout: out.length, totalStderr: err.length, ...rest },
+      stdout: out,
+      stderr: err,
+    }
+  }
+
+  #result(head: number, tail: number): CommandResult {
+    const { summary, stdout, stderr } = this.#state()
+    return { summary, stdout: captured(stdout, head, tail), stderr: captured(stderr, head, tail) }
+  }
+}
+
+/** An entry of a listing. */
+export function entryOf(path: string | Buffer, extra: Partial<DirectoryEntry> = {}): DirectoryEntry {
+  return {
+    type: 'file',
+    mode: 0o644,
+    sizeBytes: 10,
+    mtimeMs: Date.UTC(2026, 0, 2, 3, 4, 5),
+    version: 1n,
+    folded: 0,
+    path: Buffer.from(path),
+    target: Buffer.alloc(0),
+    ...extra,
+  }
+}
+
+function captured(data: Buffer, head: number, tail: number) {
+  if (data.length <= head + tail) return { head: data, tail: Buffer.alloc(0) }
+  return { head: data.subarray(0, head), tail: data.subarray(data.length - tail) }
+}
+
+function page(data: Buffer, since: number, { fromEnd, maxBytes }: OutputRequest) {
+  const first = fromEnd ? Math.max(0, data.length - since) : Math.min(since, data.length)
+  const piece = data.subarray(first, first + maxBytes)
+  return { first, next: first + piece.length, data: piece }
+}
+
+function versionOf(data: Buffer): bigint {
+  return BigInt(data.length) + 1000n
+}

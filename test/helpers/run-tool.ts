@@ -1,0 +1,14 @@
+import type { Tool, ToolContext } from '../../src/tools/tool.ts'
+import { parseArguments } from '../../src/tools/parse-arguments.ts'
+import { FakeSupervisor } from './fake-supervisor.ts'
+
+/** Runs a tool as a call does, arguments checked first, over the given supervisor. */
+export async function runTool(
+  tool: Tool,
+  args: unknown,
+  fake = new FakeSupervisor(),
+  context: Partial<ToolContext> = {},
+) {
+  const sandbox = fake.sandbox()
+  return tool.run(parseArguments(tool, args), { sandbox, signal: new AbortController().signal, ...context })
+}
