@@ -14,6 +14,7 @@
 #include "activity.h"
 #include "cgroup.h"
 #include "clock.h"
+#include "simple.h"
 #include "spawn.h"
 
 /* A longer shell line does not fit into one argument of execve(2): MAX_ARG_STRLEN is 131,072. */
@@ -155,7 +156,9 @@ static struct fault launch(struct command *c, const struct start_request *r) {
 		char mark[sizeof MARK_NAME + ID_SIZE];
 		snprintf(mark, sizeof mark, MARK_NAME "=%s", c->id);
 		r->env[r->envc] = mark;
-		struct spawn s = {r->argv, r->env, r->cwd, r->flags & START_SHELL, fds[IN], fds[OUT], fds[ERR], fds[SCRIPT]};
+		static struct simple simple;
+		bool shell = r->flags & START_SHELL, direct = shell && simple_split(&simple, r->argv[0], r->env);
+		struct spawn s = {r->argv, r->env, r->cwd, shell, direct ? simple.words : NULL, fds[IN], fds[OUT], fds[ERR], fds[SCRIPT]};
 		c->started_ms = unix_ms();
 		c->started_us = monotonic_us();
 		c->oom_kills_before = cgroup_oom_kills();
@@ -166,16 +169,30 @@ static struct fault launch(struct command *c, const struct start_request *r) {
 	return f;
 }
 
-struct fault command_start(const struct start_request *r, struct command **out) {
-	if (running >= RUNNING_MAX) return (struct fault){E_TOO_MANY, 0};
-	if (r->stdin_data.len > INPUT_MAX) return (struct fault){E_STDIN_FULL, 0};
+/* Hostile code of our uid may lower our limits with prlimit(2). What it has left of this one can be taken back. */
+static bool raise_descriptor_limit(void) {
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == limit.rlim_max) return false;
+	limit.rlim_cur = limit.rlim_max;
+	return setrlimit(RLIMIT_NOFILE, &limit) == 0;
+}
+
+static struct fault try_start(const struct start_request *r, struct command **out) {
 	struct command *c = create(r);
 	if (!c) return (struct fault){E_RESOURCES, ENOMEM};
 	struct fault f = launch(c, r);
-	if (f.code != E_NONE) {
-		command_free(c);
-		return f;
-	}
+	if (f.code == E_NONE) *out = c;
+	else command_free(c);
+	return f;
+}
+
+struct fault command_start(const struct start_request *r, struct command **out) {
+	if (running >= RUNNING_MAX) return (struct fault){E_TOO_MANY, 0};
+	if (r->stdin_data.len > INPUT_MAX) return (struct fault){E_STDIN_FULL, 0};
+	struct command *c;
+	struct fault f = try_start(r, &c);
+	if (f.err == EMFILE && raise_descriptor_limit()) f = try_start(r, &c);
+	if (f.code != E_NONE) return f;
 	describe(c, r);
 	c->group = c->pid;
 	c->prev = last;
@@ -235,7 +252,7 @@ static bool left_others(const struct command *c, bool childless) {
 	}
 	struct tree t;
 	struct family f = command_family(c);
-	if (!tree_read(&t, true)) return c->group || stream_is_open(&c->out) || stream_is_open(&c->err);
+	if (!tree_read(&t)) return c->group || stream_is_open(&c->out) || stream_is_open(&c->err);
 	bool others = tree_select(&t, &f) > 0;
 	tree_free(&t);
 	return others;
@@ -276,7 +293,7 @@ void commands_refresh(void) {
 	bool read = false;
 	for (struct command *c = first; c; c = c->next) {
 		if (!c->settled || !c->others) continue;
-		if (!read && !tree_read(&t, true)) return;
+		if (!read && !tree_read(&t)) return;
 		read = true;
 		if (tree_group_reused(&t, c->group)) c->group = 0;
 		struct family f = command_family(c);

@@ -29,7 +29,11 @@
 #define STOP_MS 2000u
 
 static struct watch signals;
-static struct timer stop_timer;
+/* How often the idle time is looked at, at the least. */
+#define IDLE_LOOK_MS 1000u
+
+static struct timer stop_timer, idle_timer;
+static uint64_t idle_exit_ms;
 static bool stopping, stopped;
 
 static void reap(void) {
@@ -60,6 +64,17 @@ static void stop(void) {
 	stop_timer.fire = on_stop_time;
 	timer_set(&stop_timer, monotonic_ms() + STOP_MS);
 	if (nobody_left()) stopped = true;
+}
+
+/* No server is left that could put this sandbox to sleep: it does so itself. Files outlive the container. */
+static void on_idle_time(struct timer *t) {
+	uint64_t idle = conn_count() ? 0 : activity_idle_ms(commands_running());
+	if (idle >= idle_exit_ms) {
+		stop();
+		return;
+	}
+	uint64_t left = idle_exit_ms - idle;
+	timer_set(t, monotonic_ms() + (left > IDLE_LOOK_MS ? left : IDLE_LOOK_MS));
 }
 
 static void on_signal(struct watch *w, uint32_t events) {
@@ -131,6 +146,9 @@ int run_init(const struct init_options *o) {
 		fprintf(stderr, "sandbox-supervisor: %s: %s\n", failed, strerror(errno));
 		return 1;
 	}
+	idle_exit_ms = o->idle_exit_ms;
+	idle_timer.fire = on_idle_time;
+	if (idle_exit_ms) timer_set(&idle_timer, monotonic_ms() + idle_exit_ms);
 	/* Children that were there before us. */
 	reap();
 	for (bool more = false; !stopped;) {

@@ -2,11 +2,14 @@
 #ifndef SANDBOX_INIT_H
 #define SANDBOX_INIT_H
 
+#include <stdint.h>
 #include <sys/types.h>
 
 struct init_options {
 	uid_t bridge_uid;
 	const char *socket, *spool, *workspace;
+	/* Ends by itself after so long without use and without a connection; 0 = never. */
+	uint64_t idle_exit_ms;
 };
 
 /* Runs until it is told to stop from outside. Returns the exit status; nonzero, with a line on stderr, when it could not begin. */

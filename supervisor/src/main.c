@@ -16,23 +16,43 @@
 #define DEFAULT_WORKSPACE "/workspace"
 
 static int usage(void) {
-	fprintf(stderr, "usage: sandbox-supervisor init [--bridge-uid N] [--spool DIR] [--workspace DIR] [--socket NAME]\n"
+	fprintf(stderr, "usage: sandbox-supervisor init [--bridge-uid N] [--spool DIR] [--workspace DIR] [--idle-exit SECONDS] [--socket NAME]\n"
 			"       sandbox-supervisor connect [--socket NAME]\n"
 			"       sandbox-supervisor --version\n");
 	return 2;
 }
 
-static bool parse_uid(const char *text, uid_t *uid) {
+static bool parse_number(const char *text, unsigned long *value) {
 	char *end;
-	unsigned long value = strtoul(text, &end, 10);
-	/* (uid_t)-1 means "no user" to the kernel. */
-	if (!*text || *end || *text == '-' || value >= UINT32_MAX) return false;
+	*value = strtoul(text, &end, 10);
+	return *text && !*end && *text != '-' && *value < UINT32_MAX;
+}
+
+static bool parse_uid(const char *text, uid_t *uid) {
+	unsigned long value;
+	if (!parse_number(text, &value)) return false; /* UINT32_MAX, (uid_t)-1, means "no user" to the kernel */
 	*uid = (uid_t)value;
 	return true;
 }
 
+static bool parse_seconds(const char *text, uint64_t *ms) {
+	unsigned long value;
+	if (!parse_number(text, &value)) return false;
+	*ms = (uint64_t)value * 1000;
+	return true;
+}
+
+static bool init_option(struct init_options *o, const char *name, const char *value) {
+	if (strcmp(name, "--spool") == 0) o->spool = value;
+	else if (strcmp(name, "--workspace") == 0) o->workspace = value;
+	else if (strcmp(name, "--bridge-uid") == 0) return parse_uid(value, &o->bridge_uid);
+	else if (strcmp(name, "--idle-exit") == 0) return parse_seconds(value, &o->idle_exit_ms);
+	else return false;
+	return true;
+}
+
 int main(int argc, char **argv) {
-	struct init_options o = {DEFAULT_BRIDGE_UID, DEFAULT_SOCKET, DEFAULT_SPOOL, DEFAULT_WORKSPACE};
+	struct init_options o = {DEFAULT_BRIDGE_UID, DEFAULT_SOCKET, DEFAULT_SPOOL, DEFAULT_WORKSPACE, 0};
 	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
 		printf("sandbox-supervisor %s, protocol %u\n", BUILD, PROTO_VERSION);
 		return 0;
@@ -44,9 +64,7 @@ int main(int argc, char **argv) {
 		if (i + 1 == argc) return usage();
 		const char *name = argv[i], *value = argv[i + 1];
 		if (strcmp(name, "--socket") == 0) o.socket = value;
-		else if (init && strcmp(name, "--spool") == 0) o.spool = value;
-		else if (init && strcmp(name, "--workspace") == 0) o.workspace = value;
-		else if (!init || strcmp(name, "--bridge-uid") != 0 || !parse_uid(value, &o.bridge_uid)) return usage();
+		else if (!init || !init_option(&o, name, value)) return usage();
 	}
 	return init ? run_init(&o) : run_connect(o.socket);
 }

@@ -38,10 +38,10 @@ static const char *path_of(char *const *env) {
 }
 
 /* execvp(3) with the PATH of `env`, without its fallback to a shell, and without allocation. Returns the errno. */
-static int exec_search(const struct spawn *s) {
-	const char *name = s->argv[0];
+static int exec_search(char *const *argv, const struct spawn *s) {
+	const char *name = argv[0];
 	if (strchr(name, '/') || !*name) {
-		execve(name, s->argv, s->env);
+		execve(name, argv, s->env);
 		return errno;
 	}
 	size_t name_len = strlen(name);
@@ -54,7 +54,7 @@ static int exec_search(const struct spawn *s) {
 			memcpy(file, dir, len);
 			if (len) file[len++] = '/'; /* an empty entry is the working directory */
 			memcpy(file + len, name, name_len + 1);
-			execve(file, s->argv, s->env);
+			execve(file, argv, s->env);
 			/* Another directory may have it; what is remembered is why the one that has it failed. */
 			if (errno != ENOENT && errno != ENOTDIR && errno != EACCES) return errno;
 			if (errno == EACCES) result = EACCES;
@@ -63,7 +63,10 @@ static int exec_search(const struct spawn *s) {
 	}
 }
 
+/* Where a line is plain words, its program is executed at once. When that fails for whatever reason, the shell says so in its own
+ * words, or knows what to do (a script without an interpreter line). */
 static int exec_shell(const struct spawn *s) {
+	if (s->words) exec_search(s->words, s);
 	const char *line = s->script < 0 ? s->argv[0] : SCRIPT_LINE;
 	const char *const bash[] = {"bash", "-c", line, NULL}, *const sh[] = {"sh", "-c", line, NULL};
 	execve("/bin/bash", (char *const *)bash, s->env);
@@ -89,7 +92,7 @@ __attribute__((no_sanitize("address", "undefined"))) static int child_main(void 
 		c->stage = STAGE_CWD;
 		if (chdir(s->cwd) == 0) {
 			c->stage = STAGE_EXEC;
-			c->err = s->shell ? exec_shell(s) : exec_search(s);
+			c->err = s->shell ? exec_shell(s) : exec_search(s->argv, s);
 			_exit(127);
 		}
 	}

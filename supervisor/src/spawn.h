@@ -12,6 +12,8 @@ struct spawn {
 	char *const *env;
 	const char *cwd;
 	bool shell;
+	/* With `shell`: the words of a line that needs none (simple.h), or NULL. */
+	char *const *words;
 	int in, out, err; /* become 0, 1, 2 */
 	int script; /* a file that holds the line instead, or -1 */
 };
