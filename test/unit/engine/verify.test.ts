@@ -1,0 +1,63 @@
+import { describe, expect, test } from 'vitest'
+import type { EffectiveProfile } from '../../../src/engine/engine.ts'
+import { findMismatches } from '../../../src/engine/verify.ts'
+import { containerSpec } from '../../helpers/specs.ts'
+
+const spec = containerSpec({ name: 'box' })
+const asWanted: EffectiveProfile = {
+  user: '20001:20001',
+  memoryBytes: spec.limits.memoryBytes,
+  memorySwapBytes: spec.limits.memoryBytes,
+  nanoCpus: 1e9,
+  pids: 64,
+  readOnlyRoot: true,
+  privileged: false,
+  capAdd: [],
+  capsDropped: true,
+  noNewPrivileges: true,
+  seccomp: true,
+  networkMode: 'none',
+  pidMode: '',
+  ipcMode: 'private',
+  mounts: [{ type: 'volume', name: 'box', target: '/workspace', readOnly: false }],
+}
+
+/** One weakening of each protection. */
+const WEAKENED: { readonly [Protection in keyof EffectiveProfile]: EffectiveProfile[Protection] } = {
+  user: '20001',
+  memoryBytes: 0,
+  memorySwapBytes: spec.limits.memoryBytes * 2,
+  nanoCpus: 0,
+  pids: -1,
+  readOnlyRoot: false,
+  privileged: true,
+  capAdd: ['CAP_NET_RAW'],
+  capsDropped: false,
+  noNewPrivileges: false,
+  seccomp: false,
+  networkMode: 'bridge',
+  pidMode: 'host',
+  ipcMode: 'shareable',
+  mounts: [{ type: 'bind', name: '', target: '/workspace', readOnly: false }],
+}
+
+describe('findMismatches', () => {
+  test('finds none when all is as it was asked for', () => {
+    expect(findMismatches(spec, asWanted)).toEqual([])
+  })
+
+  test.each(Object.entries(WEAKENED))('names %s when it alone is not in force', (protection, actual) => {
+    const found = findMismatches(spec, { ...asWanted, [protection]: actual })
+    expect(found).toEqual([{ protection, wanted: asWanted[protection as keyof EffectiveProfile], actual }])
+  })
+
+  test('takes a mount more for a mismatch', () => {
+    const mounts = [...asWanted.mounts, { type: 'volume', name: 'other', target: '/other', readOnly: true }]
+    expect(findMismatches(spec, { ...asWanted, mounts })).toHaveLength(1)
+  })
+
+  test('compares with the spec, not with a constant', () => {
+    const online = { ...spec, network: 'bridge' as const, limits: { ...spec.limits, cpus: 0.5, pids: 128 } }
+    expect(findMismatches(online, { ...asWanted, networkMode: 'bridge', nanoCpus: 5e8, pids: 128 })).toEqual([])
+  })
+})
