@@ -93,6 +93,7 @@ export class Commands {
     checkCommand(spec)
     const background = spec.waitMs === 0
     const head = Math.floor(spec.maxOutputBytes * HEAD_SHARE)
+    const cwd = spec.cwd === undefined ? this.#facts.workspace : resolvePath(spec.cwd, this.#facts.workspace)
     return {
       key: randomBytes(KEY_BYTES),
       command: spec.command,
@@ -102,8 +103,12 @@ export class Commands {
       waitMs: spec.waitMs,
       head,
       tail: spec.maxOutputBytes - head,
-      cwd: spec.cwd === undefined ? this.#facts.workspace : resolvePath(spec.cwd, this.#facts.workspace),
-      env: spec.env === undefined ? this.#baseEnv : envList({ ...this.#facts.env, ...checkedEnv(spec.env) }),
+      cwd,
+      // PWD as a shell sets it: the supervisor runs plain lines without one.
+      env:
+        spec.env === undefined
+          ? [...this.#baseEnv, `PWD=${cwd}`]
+          : envList({ ...this.#facts.env, PWD: cwd, ...checkedEnv(spec.env) }),
       stdin: spec.stdin === undefined ? new Uint8Array(0) : Buffer.from(spec.stdin),
     }
   }
