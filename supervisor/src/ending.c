@@ -25,7 +25,7 @@ static size_t signal_group(struct command *c, int signal) {
 /* Sends a signal (0: none) to all processes of the command; returns how many they are. */
 static size_t signal_all(struct command *c, int signal) {
 	struct tree t;
-	if (!tree_read(&t, true)) return signal_group(c, signal);
+	if (!tree_read(&t)) return signal_group(c, signal);
 	if (c->reaped && tree_group_reused(&t, c->group)) c->group = 0;
 	/* In one stroke: nobody of the group can be born meanwhile. The rest, one by one. */
 	if (signal && c->group) kill(-c->group, signal);

@@ -19,7 +19,7 @@ void signal_everyone(int signal) {
 	}
 	/* Elsewhere kill(-1) would reach what is not ours. */
 	struct tree t;
-	if (!tree_read(&t, false)) return;
+	if (!tree_read(&t)) return;
 	tree_select_below(&t);
 	tree_signal(&t, signal);
 	tree_free(&t);

@@ -131,6 +131,7 @@ static void spill(struct store *s) {
 }
 
 void store_append(struct store *s, const uint8_t *data, size_t len) {
+	if (!len) return;
 	if (s->place == STORE_MEMORY) {
 		size_t held = (size_t)s->total;
 		if (len <= STORE_SPILL - held && grow(s, held + len)) {

@@ -14,11 +14,13 @@
 
 /* Of an environment, this much is searched for the mark: a hostile process may have one of many megabytes. */
 #define ENVIRON_MAX (128u * 1024)
+/* Far beyond the pids limit of a sandbox. */
+#define PROCESSES_MAX 65536u
 
-static size_t read_file(int proc, const char *pid, const char *name, char *to, size_t size) {
+static size_t read_file(pid_t pid, const char *name, char *to, size_t size) {
 	char path[64];
-	snprintf(path, sizeof path, "%s/%s", pid, name);
-	int fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
+	snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0) return 0;
 	size_t len = 0;
 	for (ssize_t n; len < size && (n = read(fd, to + len, size - len)) > 0;) len += (size_t)n;
@@ -27,18 +29,20 @@ static size_t read_file(int proc, const char *pid, const char *name, char *to, s
 }
 
 /* proc_pid_stat(5): `pid (name) state ppid pgrp session …`; the name may hold anything, also `)`. False: gone, or a zombie. */
-static bool read_stat(int proc, const char *pid, struct process *p) {
+static bool read_stat(struct process *p) {
 	char text[512];
-	size_t len = read_file(proc, pid, "stat", text, sizeof text - 1);
+	size_t len = read_file(p->pid, "stat", text, sizeof text - 1);
 	text[len] = 0;
 	const char *after = strrchr(text, ')');
 	char state;
 	return after && sscanf(after + 1, " %c %d %d %d", &state, &p->parent, &p->group, &p->session) == 4 && !strchr("ZXx", state);
 }
 
-static void read_mark(int proc, const char *pid, char *text, struct process *p) {
+static void read_mark(struct process *p) {
 	static const char name[] = MARK_NAME "=";
-	size_t len = read_file(proc, pid, "environ", text, ENVIRON_MAX);
+	static char text[ENVIRON_MAX];
+	p->mark_read = true;
+	size_t len = read_file(p->pid, "environ", text, sizeof text);
 	for (size_t at = 0; at < len;) {
 		size_t entry = strnlen(text + at, len - at);
 		if (entry >= sizeof name && memcmp(text + at, name, sizeof name - 1) == 0) {
@@ -50,42 +54,39 @@ static void read_mark(int proc, const char *pid, char *text, struct process *p) 
 	}
 }
 
-static struct process *add(struct tree *t) {
-	if (t->count == t->capacity) {
-		size_t capacity = t->capacity ? t->capacity * 2 : 64;
-		struct process *list = realloc(t->list, capacity * sizeof *list);
-		if (!list) return NULL;
-		t->list = list;
-		t->capacity = capacity;
+/* All pids at once, before any process is looked at: /proc is listed by pid, and a fork bomb whose children get ever higher ones would
+ * otherwise stay ahead of us. */
+static bool list_pids(struct tree *t) {
+	DIR *dir = opendir("/proc");
+	if (!dir) return false;
+	size_t capacity = 0;
+	for (struct dirent *e; (e = readdir(dir)) && t->count < PROCESSES_MAX;) {
+		if (!isdigit((unsigned char)e->d_name[0])) continue;
+		if (t->count == capacity) {
+			capacity = capacity ? capacity * 2 : 64;
+			struct process *list = realloc(t->list, capacity * sizeof *list);
+			if (!list) {
+				closedir(dir);
+				return false;
+			}
+			t->list = list;
+		}
+		t->list[t->count++] = (struct process){.pid = atoi(e->d_name)};
 	}
-	struct process *p = &t->list[t->count];
-	*p = (struct process){0};
-	return p;
+	closedir(dir);
+	return true;
 }
 
-bool tree_read(struct tree *t, bool marks) {
+bool tree_read(struct tree *t) {
 	*t = (struct tree){0};
-	DIR *dir = opendir("/proc");
-	char *text = marks ? malloc(ENVIRON_MAX) : NULL;
-	bool ok = dir && (text || !marks);
-	errno = 0;
-	for (struct dirent *e; ok && (e = readdir(dir));) {
-		if (!isdigit((unsigned char)e->d_name[0])) continue;
-		struct process *p = add(t);
-		if (!p) {
-			ok = false;
-			break;
-		}
-		p->pid = atoi(e->d_name);
+	bool ok = list_pids(t);
+	size_t kept = 0;
+	for (size_t i = 0; ok && i < t->count; i++) {
 		errno = 0;
-		if (read_stat(dirfd(dir), e->d_name, p)) {
-			if (marks) read_mark(dirfd(dir), e->d_name, text, p);
-			t->count++;
-		}
-		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) ok = false;
+		if (read_stat(&t->list[i])) t->list[kept++] = t->list[i];
+		else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) ok = false;
 	}
-	free(text);
-	if (dir) closedir(dir);
+	t->count = kept;
 	if (!ok) tree_free(t);
 	return ok;
 }
@@ -95,10 +96,13 @@ void tree_free(struct tree *t) {
 	*t = (struct tree){0};
 }
 
+static int by_pid(const void *key, const void *element) {
+	pid_t pid = *(const pid_t *)key, other = ((const struct process *)element)->pid;
+	return (pid > other) - (pid < other);
+}
+
 static const struct process *find(const struct tree *t, pid_t pid) {
-	for (size_t i = 0; i < t->count; i++)
-		if (t->list[i].pid == pid) return &t->list[i];
-	return NULL;
+	return t->count ? bsearch(&pid, t->list, t->count, sizeof *t->list, by_pid) : NULL;
 }
 
 /* Adds the children of members until there are no more. */
@@ -123,8 +127,14 @@ size_t tree_select(struct tree *t, const struct family *f) {
 	for (size_t i = 0; i < t->count; i++) {
 		struct process *p = &t->list[i];
 		bool grouped = f->group && (p->group == f->group || p->session == f->group);
-		bool marked = strcmp(p->mark, f->id) == 0;
-		p->member = p->pid != self && ((f->root && p->pid == f->root) || grouped || marked);
+		p->member = p->pid != self && ((f->root && p->pid == f->root) || grouped);
+	}
+	close_over_children(t);
+	for (size_t i = 0; i < t->count; i++) {
+		struct process *p = &t->list[i];
+		if (p->member || p->pid == self) continue;
+		if (!p->mark_read) read_mark(p);
+		p->member = strcmp(p->mark, f->id) == 0;
 	}
 	return close_over_children(t);
 }

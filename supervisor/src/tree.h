@@ -19,20 +19,22 @@ struct family {
 
 struct process {
 	pid_t pid, parent, group, session;
-	char mark[ID_SIZE];
 	bool member;
+	bool mark_read;
+	char mark[ID_SIZE];
 };
 
 /* The living processes that we may see, at one moment. */
 struct tree {
-	struct process *list;
-	size_t count, capacity;
+	struct process *list; /* by pid */
+	size_t count;
 };
 
-/* Reads /proc. False (and an empty tree) if that cannot be: no descriptor or memory is left. `marks` false: without the environments. */
-bool tree_read(struct tree *t, bool marks);
+/* Reads /proc. False (and an empty tree) if that cannot be: no descriptor or memory is left. */
+bool tree_read(struct tree *t);
 void tree_free(struct tree *t);
-/* Sets `member` of the processes of the family; returns how many they are. Never us. */
+/* Sets `member` of the processes of the family; returns how many they are. Never us. The environments are read only of those that
+ * nothing else shows to be members. */
 size_t tree_select(struct tree *t, const struct family *f);
 /* The same for every process below us. */
 size_t tree_select_below(struct tree *t);
