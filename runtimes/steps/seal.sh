@@ -21,6 +21,10 @@ for file in passwd group; do
 	if [ -e /etc/$file ]; then grep -v '^sandbox:' /etc/$file > $supervisor/etc/$file || [ $? = 1 ]; else : > $supervisor/etc/$file; fi
 	ln -sfn $live/$file /etc/$file
 done
+shell=/bin/sh
+if [ -x /bin/bash ]; then shell=/bin/bash; fi
+# What follows user, "x", uid and gid in a line of /etc/passwd.
+echo ":sandbox:$workdir:$shell" > $supervisor/etc/user
 rm -f /etc/passwd- /etc/group- /etc/shadow- /etc/gshadow- /etc/.pwd.lock
 
 # The only user of a sandbox owns all repositories in it, but not the directory of the workspace itself.
@@ -29,5 +33,5 @@ if [ ! -e /etc/gitconfig ]; then
 fi
 
 chown -R 0:0 $supervisor
-chmod 0444 $supervisor/etc/passwd $supervisor/etc/group
+chmod 0444 $supervisor/etc/passwd $supervisor/etc/group $supervisor/etc/user
 chmod 0555 $supervisor/supervisor $supervisor/etc $supervisor

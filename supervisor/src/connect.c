@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "accounts.h"
 #include "address.h"
 #include "clock.h"
 
@@ -57,6 +58,8 @@ int run_connect(const char *socket_name) {
 	}
 	int fd = reach(&a);
 	if (fd < 0) return fail("no supervisor");
+	/* Before any command can begin: those come through this very connection. */
+	accounts_write(fd);
 	if (pass(fd) < 0) return fail("refused");
 	/* The supervisor holds its own copies now. Ours would keep the stream open after it has closed it. */
 	close(0);
