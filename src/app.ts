@@ -6,7 +6,7 @@ import type { Engine, EngineInfo } from './engine/engine.ts'
 import type { Logger } from './lib/logger.ts'
 import { Registry } from './registry/registry.ts'
 import type { SandboxPolicy } from './registry/sandbox-spec.ts'
-import { Catalogue } from './runtimes/catalogue.ts'
+import { BUILT_IN_DIR, Catalogue } from './runtimes/catalogue.ts'
 import { RuntimeImages } from './runtimes/image-builder.ts'
 
 /** The parts of the program, connected. Nothing has been asked of the engine yet. */
@@ -31,8 +31,21 @@ const IDLE_EXIT_FACTOR = 2
 export function createApp(config: Config, env: NodeJS.ProcessEnv, logger: Logger): App {
   const address = findEngine(systemSources(config.engine || undefined, env))
   const engine = createDockerEngine({ address, logger })
-  const catalogue = Catalogue.builtIn()
-  const images = new RuntimeImages({ engine, catalogue, logger })
+  const catalogue = Catalogue.load([BUILT_IN_DIR, ...(config.runtimesDir ? [config.runtimesDir] : [])])
+  const images = new RuntimeImages({
+    engine,
+    catalogue,
+    logger,
+    imageMirrors: config.imageMirrors,
+    buildNetwork: config.buildNetwork,
+    packageSources: {
+      pipIndexes: config.pipIndex,
+      pipTrustedHosts: config.pipTrustedHost,
+      npmRegistry: config.npmRegistry || undefined,
+      aptMirror: config.aptMirror || undefined,
+      certificatesFile: config.buildCa || undefined,
+    },
+  })
   const registry = new Registry({
     engine,
     policy: policyOf(config),

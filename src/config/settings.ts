@@ -28,6 +28,28 @@ const decimal = (number: z.ZodType<number, number>) =>
 
 const integer = (min: number, max: number) => decimal(z.number().int().min(min).max(max))
 
+/** Several values: a list in the config file, separated by commas elsewhere. */
+const list = <T extends z.ZodType<string, string>>(item: T) =>
+  z
+    .union([z.array(z.string()), z.string()])
+    .transform((given) => (typeof given === 'string' ? given.split(',') : given).map((each) => each.trim()))
+    .transform((given) => given.filter((each) => each !== ''))
+    .pipe(z.array(item))
+
+/** "host", "host:port", "host:port/path", as in an image reference. */
+const registryHost = z
+  .string()
+  .regex(
+    /^[a-zA-Z0-9.-]+(?::\d{1,5})?(?:\/[a-z0-9._-]+)*$/,
+    'give the host of a registry, such as "mirror.example.com:5000"',
+  )
+
+const httpUrl = z
+  .url({ protocol: /^https?$/, error: 'give an http or https URL' })
+  .regex(/^\S+$/, 'give a URL without spaces')
+
+const orEmpty = <T extends z.ZodType<string, string>>(schema: T) => z.union([z.literal(''), schema])
+
 const name = z
   .string()
   .regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, 'use lower-case letters, digits, ".", "_" and "-" (at most 63)')
@@ -95,6 +117,47 @@ export const SETTINGS = {
     schema: z.string().regex(/^[A-Za-z0-9._-]*$/, 'use the name of a runtime of the engine'),
     fallback: '',
     about: 'Another OCI runtime of the engine, for instance runsc (gVisor). Empty: the engine’s default.',
+  },
+  runtimesDir: {
+    schema: z.string(),
+    fallback: '',
+    about: 'Folder with runtimes of your own, laid out as the built-in one; a name that is there already is replaced.',
+  },
+  imageMirrors: {
+    schema: list(registryHost),
+    fallback: '',
+    about: 'Registries that mirror docker.io, asked for base images in this order before docker.io itself.',
+  },
+  buildNetwork: {
+    schema: z.enum(['default', 'host', 'none']),
+    fallback: 'default',
+    about: 'Network of the steps of a build: that of the engine’s containers, the host’s own, or none.',
+  },
+  buildCa: {
+    schema: z.string(),
+    fallback: '',
+    about: 'File of certificates (PEM) that builds trust in place of the public ones. Not kept in images.',
+  },
+  pipIndex: {
+    schema: list(httpUrl),
+    fallback: '',
+    about:
+      'Python indexes that builds use; the first is in place of pypi.org. May hold user:password; not kept in images.',
+  },
+  pipTrustedHost: {
+    schema: list(z.string().regex(/^[A-Za-z0-9.:[\]-]+$/, 'give a host or host:port')),
+    fallback: '',
+    about: 'Hosts of Python indexes that builds may use without TLS.',
+  },
+  npmRegistry: {
+    schema: orEmpty(httpUrl),
+    fallback: '',
+    about: 'npm registry that builds use. May hold user:password; not kept in images.',
+  },
+  aptMirror: {
+    schema: orEmpty(httpUrl),
+    fallback: '',
+    about: 'Debian mirror that builds use, with debian/ and debian-security/ below it. Not kept in images.',
   },
   logLevel: {
     schema: z.enum(['debug', 'info', 'warn', 'error', 'silent']),

@@ -4,15 +4,8 @@ import { fileURLToPath } from 'node:url'
 import { SandboxError } from '../errors/sandbox-error.ts'
 import { parseDefinition, type RuntimeDefinition } from './definition.ts'
 
-/** The definitions that come with the package. This file is two levels below the package's root, in src as in dist. */
+/** Folder of the definitions that come with the package. This file is two levels below the package's root, in src as in dist. */
 export const BUILT_IN_DIR = fileURLToPath(new URL('../../runtimes/', import.meta.url))
-
-export interface CatalogueSources {
-  /** One folder for each runtime, with a runtime.json that names it. */
-  readonly dir?: string
-  /** The operator's own definitions, as read from the config file. One with a built-in's name takes its place. */
-  readonly custom?: readonly unknown[]
-}
 
 /** The runtimes that an operator can name. */
 export class Catalogue {
@@ -24,21 +17,15 @@ export class Catalogue {
 
   /** The definitions that come with the package. */
   static builtIn(): Catalogue {
-    return Catalogue.load()
+    return Catalogue.load([BUILT_IN_DIR])
   }
 
-  /** Reads and checks every definition; `config_invalid` for the first that is wrong. */
-  static load({ dir = BUILT_IN_DIR, custom = [] }: CatalogueSources = {}): Catalogue {
-    const own = new Map<string, RuntimeDefinition>()
-    for (const [index, content] of custom.entries()) {
-      const origin = `runtimes[${index}]`
-      const definition = parseDefinition(content, origin)
-      if (own.has(definition.name)) {
-        throw new SandboxError('config_invalid', `${origin}: name: ${JSON.stringify(definition.name)} is defined twice`)
-      }
-      own.set(definition.name, definition)
-    }
-    return new Catalogue(new Map([...readBuiltIn(dir), ...own]))
+  /**
+   * Reads and checks every `<name>/runtime.json` in these folders; a later folder's takes the place of an earlier one's.
+   * `config_invalid` for the first that is wrong.
+   */
+  static load(dirs: readonly string[]): Catalogue {
+    return new Catalogue(new Map(dirs.flatMap((dir) => [...readDefinitions(dir)])))
   }
 
   /** In alphabetical order. */
@@ -56,16 +43,24 @@ export class Catalogue {
   }
 }
 
-function* readBuiltIn(dir: string): Iterable<[string, RuntimeDefinition]> {
-  for (const entry of readdirSync(dir, { withFileTypes: true })) {
-    const file = join(dir, entry.name, 'runtime.json')
-    // Other files and folders lie there too: the schema, the steps of a build.
+function* readDefinitions(dir: string): Iterable<[string, RuntimeDefinition]> {
+  for (const entry of listFolder(dir)) {
+    const file = join(dir, entry, 'runtime.json')
+    // Other files and folders lie beside the definitions: the schema, the steps of a build.
     if (!existsSync(file)) continue
     const definition = parseDefinition(readJson(file), file)
-    if (definition.name !== entry.name) {
-      throw new SandboxError('config_invalid', `${file}: name: must be its folder's, ${JSON.stringify(entry.name)}`)
+    if (definition.name !== entry) {
+      throw new SandboxError('config_invalid', `${file}: name: must be its folder's, ${JSON.stringify(entry)}`)
     }
     yield [definition.name, definition]
+  }
+}
+
+function listFolder(dir: string): string[] {
+  try {
+    return readdirSync(dir)
+  } catch (cause) {
+    throw new SandboxError('config_invalid', `The folder of runtimes ${dir} cannot be read.`, { cause })
   }
 }
 

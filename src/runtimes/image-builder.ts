@@ -143,7 +143,7 @@ export class RuntimeImages {
     const context = buildContext({
       dockerfile: dockerfileOf(definition, from, base.choice.packages),
       supervisor: supervisor.content,
-      buildFiles: new Map([...steps.files, ...sourceFiles(packageSources)]),
+      buildFiles: new Map([...steps.files, ...(await sourceFiles(packageSources))]),
     })
     const labels = {
       [RUNTIME_LABELS.role]: RUNTIME_ROLE,

@@ -1,3 +1,6 @@
+import { readFile } from 'node:fs/promises'
+import { SandboxError } from '../errors/sandbox-error.ts'
+
 /** Where the steps of a build get packages from, in place of the public registries. URLs may hold a user and a password. */
 export interface PackageSources {
   /** Python indexes (PEP 503), the first in place of pypi.org. */
@@ -7,21 +10,21 @@ export interface PackageSources {
   readonly npmRegistry?: string | undefined
   /** Holds debian/ and debian-security/, in place of deb.debian.org. */
   readonly aptMirror?: string | undefined
-  /** Certificates (PEM) to trust: all that are needed, also the public ones. */
-  readonly certificates?: Buffer | undefined
+  /** File of certificates (PEM) to trust: all that are needed, also the public ones. */
+  readonly certificatesFile?: string | undefined
 }
 
 /**
  * The files that step.sh reads. They go into the build context and are mounted while a step runs, so that no index, password or
- * certificate of the build's network gets into an image.
+ * certificate of the build's network gets into an image. `config_invalid` when the file of certificates cannot be read.
  */
-export function sourceFiles(sources: PackageSources): ReadonlyMap<string, string | Buffer> {
-  const { pipIndexes = [], pipTrustedHosts = [], npmRegistry, aptMirror, certificates } = sources
+export async function sourceFiles(sources: PackageSources): Promise<ReadonlyMap<string, string | Buffer>> {
+  const { pipIndexes = [], pipTrustedHosts = [], npmRegistry, aptMirror, certificatesFile } = sources
   const files = new Map<string, string | Buffer>()
   if (pipIndexes.length + pipTrustedHosts.length > 0) files.set('pip.conf', pipConf(pipIndexes, pipTrustedHosts))
   if (npmRegistry !== undefined) files.set('npmrc', npmrc(npmRegistry))
   if (aptMirror !== undefined) files.set('apt-mirror', `${withoutSlash(aptMirror)}\n`)
-  if (certificates !== undefined) files.set('ca.pem', certificates)
+  if (certificatesFile !== undefined) files.set('ca.pem', await readCertificates(certificatesFile))
   return files
 }
 
@@ -46,6 +49,14 @@ function npmrc(registry: string): string {
   const login = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
   const auth = `//${url.host}${url.pathname.replace(/\/?$/, '/')}:_auth=${Buffer.from(login).toString('base64')}`
   return [`registry=${address}/`, ...(username === '' ? [] : [auth]), ''].join('\n')
+}
+
+async function readCertificates(path: string): Promise<Buffer> {
+  try {
+    return await readFile(path)
+  } catch (cause) {
+    throw new SandboxError('config_invalid', `The file of certificates ${path} cannot be read.`, { cause })
+  }
 }
 
 function withoutSlash(url: string): string {
