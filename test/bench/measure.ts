@@ -1,3 +1,5 @@
+import { setTimeout as delay } from 'node:timers/promises'
+
 /** One thing to measure: `run` does it once. */
 export interface Case {
   readonly name: string
@@ -14,21 +16,32 @@ export interface Stats {
   readonly minMs: number
 }
 
-/**
- * Runs the cases in turns, the order rotated each round, so that what else the machine does hits all of them alike. Each case runs
- * `warmUp` times first, uncounted.
- */
-export async function interleave(cases: readonly Case[], rounds: number, warmUp = 2): Promise<Stats[]> {
+export interface InterleaveOptions {
+  readonly rounds: number
+  /** Uncounted rounds before. */
+  readonly warmUp?: number
+  /** Runs of a case in a row within a round, all counted. */
+  readonly inARow?: number
+  /** Milliseconds of silence before each case, in which the machine goes idle. */
+  readonly pauseMs?: number
+}
+
+/** Runs the cases in turns, the order rotated each round, so that what else the machine does hits all of them alike. */
+export async function interleave(cases: readonly Case[], options: InterleaveOptions): Promise<Stats[]> {
+  const { rounds, warmUp = 2, inARow = 1, pauseMs = 0 } = options
   const times = cases.map((): number[] => [])
   for (let round = -warmUp; round < rounds; round++) {
     for (let step = 0; step < cases.length; step++) {
       const index = (step + Math.max(0, round)) % cases.length
       const each = cases[index]
       if (!each) continue
-      const started = performance.now()
-      const own = await each.run()
-      const took = each.selfTimed ? Number(own) : performance.now() - started
-      if (round >= 0) times[index]?.push(took)
+      if (pauseMs > 0) await delay(pauseMs)
+      for (let run = 0; run < inARow; run++) {
+        const started = performance.now()
+        const own = await each.run()
+        const took = each.selfTimed ? Number(own) : performance.now() - started
+        if (round >= 0) times[index]?.push(took)
+      }
     }
   }
   return cases.map((each, index) => statsOf(each.name, times[index] ?? []))

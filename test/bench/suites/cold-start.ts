@@ -46,8 +46,7 @@ export async function coldStart(world: World): Promise<SuiteResult> {
       { name: 'new user to first result', run: () => next(cold) },
       { name: 'evicted to first result', run: () => next(woken) },
     ],
-    rounds,
-    1,
+    { rounds, warmUp: 1 },
   )
   await Promise.all(plain.map((container) => container.remove({ force: true })))
   const usual = medianOf(stats, 'docker run + docker exec')

@@ -17,7 +17,7 @@ export async function files(world: World): Promise<SuiteResult> {
   const large = Buffer.alloc(LARGE_BYTES, 'y')
   const { files: sandboxFiles } = lease.sandbox
   await sandboxFiles.write('large', large, { mode: 'overwrite' })
-  const rounds = world.quick ? 10 : 60
+  const rounds = world.quick ? 6 : 25
   const smallStats = await interleave(
     [
       { name: 'read_file 1 KB', run: () => served.call('read_file', { path: 'small' }) },
@@ -30,7 +30,7 @@ export async function files(world: World): Promise<SuiteResult> {
       },
       { name: 'putArchive 1 KB', run: () => putArchive('archived', Buffer.from(small)) },
     ],
-    rounds,
+    { rounds, inARow: 3 },
   )
   const largeStats = await interleave(
     [
@@ -44,8 +44,7 @@ export async function files(world: World): Promise<SuiteResult> {
       },
       { name: 'putArchive 10 MB', run: () => putArchive('archived', large) },
     ],
-    world.quick ? 3 : 12,
-    1,
+    { rounds: world.quick ? 3 : 12, warmUp: 1 },
   )
   lease.release()
   await served.close()

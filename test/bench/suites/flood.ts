@@ -20,8 +20,7 @@ export async function flood(world: World): Promise<SuiteResult> {
       { name: 'the program alone', run: () => served.call('shell_exec', { command: alone }) },
       { name: 'shell_exec of the flood', run: () => served.call('shell_exec', { command: FLOOD }) },
     ],
-    rounds,
-    0,
+    { rounds, warmUp: 0 },
   )
   const growth = (rssBytes(served.pid, 'VmHWM') - before.highest) / MIB
   const cpu = (cpuMs(served.pid) - before.cpu) / rounds
