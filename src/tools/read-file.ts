@@ -8,7 +8,7 @@ import * as fields from './fields.ts'
 import { MAGIC_BYTES, typeByMagic } from './file-type.ts'
 import { imageBlock, MAX_IMAGE_FILE_BYTES } from './images/image-block.ts'
 import { IMAGE_MAGIC_BYTES, imageType } from './images/image-type.ts'
-import { MAX_LINE_BYTES, numberLines } from './render/file-lines.ts'
+import { hasCrlf, MAX_LINE_BYTES, numberLines } from './render/file-lines.ts'
 import { defineTool, type PlainOutcome, type ToolContext } from './tool.ts'
 
 const DEFAULT_LINES = 1000
@@ -70,7 +70,7 @@ function textOutcome({ path, offset }: z.output<typeof input>, lines: Lines, san
       : shown === 0
         ? `offset ${offset} is past the last of ${lines.totalLines} lines`
         : `lines ${lines.firstLine}–${last} of ${lines.totalLines}`
-  const crlf = lines.lines.length > 0 && lines.lines.every(({ kept }) => kept.at(-1) === 0x0d) ? 'CRLF line ends' : ''
+  const crlf = hasCrlf(lines.lines) ? 'CRLF line ends' : ''
   const noNewline = lines.endsWithoutNewline && last === lines.totalLines ? 'no newline at the end' : ''
   const header = headerLine(sandbox, path, lines, [range], [crlf, noNewline])
   const more = shown > 0 && last < lines.totalLines ? `[more: offset=${last + 1}]` : ''

@@ -61,6 +61,7 @@ export class FakeSupervisor {
   readonly signalled: { signal: number; allDescendants: boolean }[] = []
   readonly listed: ListRequest[] = []
   typed = ''
+  closedStdin = false
   /** Entries that a listing gives, whatever is asked for. */
   entries: EntryPage = { total: 0, capped: false, more: false, entries: [] }
   /** Thrown by the next write to a path that ends like this. */
@@ -112,7 +113,8 @@ export class FakeSupervisor {
     return Promise.resolve()
   }
 
-  stdin(_ref: unknown, data: Uint8Array): Promise<number> {
+  stdin(_ref: unknown, data: Uint8Array, close: boolean): Promise<number> {
+    this.closedStdin ||= close
     this.typed += Buffer.from(data).toString()
     return Promise.resolve(0)
   }

@@ -1,0 +1,25 @@
+import type { AcquireOptions, LeaseNotice, SandboxLease, SandboxProvider } from '../../src/registry/lease.ts'
+import { FakeSupervisor } from './fake-supervisor.ts'
+
+/** Hands out leases on sandboxes in memory, one for each user, and counts those that are held. */
+export class FakeProvider implements SandboxProvider {
+  readonly acquired: string[] = []
+  held = 0
+  notice: LeaseNotice | undefined
+  /** What acquire() does before it gives the lease: fail, wait or report. */
+  before: (options: AcquireOptions) => void | Promise<void> = () => {}
+  readonly #supervisors = new Map<string, FakeSupervisor>()
+
+  supervisor(user: string): FakeSupervisor {
+    const known = this.#supervisors.get(user) ?? new FakeSupervisor()
+    this.#supervisors.set(user, known)
+    return known
+  }
+
+  async acquire(user: string, options: AcquireOptions): Promise<SandboxLease> {
+    this.acquired.push(user)
+    await this.before(options)
+    this.held++
+    return { sandbox: this.supervisor(user).sandbox(), notice: this.notice, release: () => void this.held-- }
+  }
+}

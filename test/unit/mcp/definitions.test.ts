@@ -1,0 +1,87 @@
+import { ListToolsResultSchema } from '@modelcontextprotocol/sdk/types.js'
+import { encode } from 'gpt-tokenizer/encoding/o200k_base'
+import { describe, expect, test } from 'vitest'
+import { toolDefinitions } from '../../../src/mcp/definitions.ts'
+import { TOOLS } from '../../../src/tools/index.ts'
+
+/** What a model pays for the seven tools, in tokens of the o200k encoding. */
+const INPUT_BUDGET = 1500
+const OUTPUT_BUDGET = 1000
+
+const DEFINITIONS = toolDefinitions(TOOLS, 'none')
+
+function tokens(value: unknown): number {
+  return encode(JSON.stringify(value)).length
+}
+
+/** Every object inside a schema. */
+function* objects(value: unknown): Iterable<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null) return
+  yield value as Record<string, unknown>
+  for (const each of Object.values(value)) yield* objects(each)
+}
+
+describe('tool definitions', () => {
+  test('are valid for the SDK', () => {
+    expect(ListToolsResultSchema.parse({ tools: DEFINITIONS }).tools).toHaveLength(7)
+  })
+
+  test('names, descriptions and parameters of the seven cost at most 1,500 tokens, results at most 1,000 more', () => {
+    const inputs = DEFINITIONS.map(({ name, description, inputSchema }) => ({ name, description, inputSchema }))
+    const outputs = DEFINITIONS.map(({ outputSchema }) => outputSchema).filter(Boolean)
+    expect(inputs.reduce((sum, each) => sum + tokens(each), 0)).toBeLessThanOrEqual(INPUT_BUDGET)
+    expect(outputs.reduce((sum, each) => sum + tokens(each), 0)).toBeLessThanOrEqual(OUTPUT_BUDGET)
+  })
+
+  test('are the same text every time', () => {
+    expect(JSON.stringify(toolDefinitions(TOOLS, 'none'))).toBe(JSON.stringify(DEFINITIONS))
+  })
+
+  test.each(DEFINITIONS.map((each) => [each.name, each] as const))(
+    '%s takes flat, strict parameters',
+    (_, definition) => {
+      const { inputSchema } = definition
+      expect(inputSchema).toMatchObject({ type: 'object', additionalProperties: false })
+      const parts = [...objects(inputSchema)]
+      for (const union of ['anyOf', 'oneOf', 'allOf', '$ref', '$schema']) {
+        expect(parts.filter((part) => union in part)).toEqual([])
+      }
+      for (const part of parts.filter(({ type }) => type === 'integer')) {
+        expect(part).toMatchObject({ minimum: expect.any(Number), maximum: expect.any(Number) })
+        expect(part['maximum']).toBeLessThan(Number.MAX_SAFE_INTEGER)
+      }
+      for (const property of Object.values(inputSchema.properties ?? {})) {
+        expect(['string', 'integer', 'boolean', 'object']).toContain((property as { type: string }).type)
+      }
+    },
+  )
+
+  test('all four annotations and the title are set', () => {
+    for (const { title, annotations } of DEFINITIONS) {
+      expect(annotations).toEqual({
+        title,
+        readOnlyHint: expect.any(Boolean),
+        destructiveHint: expect.any(Boolean),
+        idempotentHint: expect.any(Boolean),
+        openWorldHint: expect.any(Boolean),
+      })
+    }
+  })
+
+  test('openWorldHint follows the network of the sandboxes, for tools that can reach it', () => {
+    const open = (network: 'none' | 'bridge') =>
+      toolDefinitions(TOOLS, network)
+        .filter(({ annotations }) => annotations?.openWorldHint)
+        .map(({ name }) => name)
+    expect(open('none')).toEqual([])
+    expect(open('bridge')).toEqual(['shell_exec', 'process_write'])
+  })
+
+  test('read_file has no output schema, every other has one with the notice', () => {
+    const withNotice = DEFINITIONS.filter(({ outputSchema }) => outputSchema?.properties?.['notice'])
+    expect(withNotice.map(({ name }) => name)).toEqual(
+      DEFINITIONS.map(({ name }) => name).filter((name) => name !== 'read_file'),
+    )
+    expect(DEFINITIONS.find(({ name }) => name === 'read_file')).not.toHaveProperty('outputSchema')
+  })
+})

@@ -1,0 +1,34 @@
+import { readdirSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { TOOLS } from '../../../src/tools/index.ts'
+
+describe('the list of tools', () => {
+  test('has the order in which the model sees them', () => {
+    expect(TOOLS.map(({ name }) => name)).toEqual([
+      'shell_exec',
+      'process_read',
+      'process_write',
+      'read_file',
+      'write_file',
+      'list_files',
+      'upload',
+    ])
+  })
+
+  test('each tool has a file of its name', () => {
+    const files = readdirSync(new URL('../../../src/tools', import.meta.url))
+    expect(files).toEqual(expect.arrayContaining(TOOLS.map(({ name }) => `${name.replaceAll('_', '-')}.ts`)))
+  })
+
+  test.each(TOOLS.map((tool) => [tool.name, tool] as const))('%s is described in at most 600 characters', (_, tool) => {
+    expect(tool.description.length).toBeGreaterThan(80)
+    expect(tool.description.length).toBeLessThanOrEqual(600)
+    expect(tool.title).toMatch(/^[A-Z][a-z ]+$/)
+  })
+
+  test('what only reads is neither destructive nor repeated with harm', () => {
+    const readers = TOOLS.filter(({ effect }) => effect.readOnly)
+    expect(readers.map(({ name }) => name)).toEqual(['process_read', 'read_file', 'list_files'])
+    for (const { effect } of readers) expect(effect).toMatchObject({ destructive: false, idempotent: true })
+  })
+})
