@@ -1,3 +1,4 @@
+import { withinBudget, withinLimit, withinPage, withinRange } from './bounds.ts'
 import { decode } from './decode.ts'
 import { type CommandRef, encode, type ListRequest, type OutputRequest, type StartRequest } from './encode.ts'
 import { type Connection, type RequestOptions } from './connection.ts'
@@ -61,7 +62,7 @@ export class SupervisorClient {
     return this.connection.request(
       (channel) => encode.start(channel, request),
       FrameType.result,
-      decode.result,
+      (reader) => withinBudget(decode.result(reader), request),
       waiting(request.waitMs, options),
     )
   }
@@ -74,7 +75,7 @@ export class SupervisorClient {
     return this.connection.request(
       (channel) => encode.wait(channel, ref, budget.waitMs, budget.head, budget.tail),
       FrameType.result,
-      decode.result,
+      (reader) => withinBudget(decode.result(reader), budget),
       waiting(budget.waitMs, options),
     )
   }
@@ -83,7 +84,7 @@ export class SupervisorClient {
     return this.connection.request(
       (channel) => encode.output(channel, ref, request),
       FrameType.outputReply,
-      decode.output,
+      (reader) => withinPage(decode.output(reader), request.maxBytes),
       waiting(request.waitMs, options),
     )
   }
@@ -132,7 +133,7 @@ export class SupervisorClient {
     return this.connection.request(
       (channel) => encode.readLines(channel, path, range),
       FrameType.lines,
-      decode.lines,
+      (reader) => withinRange(decode.lines(reader), range),
       options,
     )
   }
@@ -185,7 +186,7 @@ export class SupervisorClient {
     return this.connection.request(
       (channel) => encode.list(channel, request),
       FrameType.entries,
-      decode.entries,
+      (reader) => withinLimit(decode.entries(reader), request.limit),
       options,
     )
   }

@@ -1,5 +1,6 @@
 import { type ByteReader, MalformedBytes } from '../lib/byte-codec.ts'
 import {
+  BOOT_ID_BYTES,
   COMMAND_STATUS,
   type Captured,
   type CommandInfo,
@@ -20,6 +21,8 @@ import {
 } from './protocol.ts'
 
 const ID_PATTERN = /^[a-z0-9-]{1,15}$/
+/** Largest time that a Date holds, in milliseconds (ECMA-262, 21.4.1.1). */
+const MAX_DATE_MS = 8_640_000_000_000_000n
 /** Fixed bytes of the repeated parts: what one of them takes at least. */
 const MIN_LINE_BYTES = 8
 const MIN_ENTRY_BYTES = 41
@@ -34,7 +37,7 @@ export const decode = {
     if (r.u32() !== PROTOCOL_MAGIC) throw new MalformedBytes('not a supervisor')
     return {
       version: r.u16(),
-      bootId: r.bytes(),
+      bootId: bootId(r),
       build: r.text(),
       spoolDir: r.text(),
       uid: r.u32(),
@@ -126,13 +129,25 @@ function summary(r: ByteReader): CommandSummary {
     leftRunning: (flags & 2) !== 0,
     stdoutSpooled: (flags & 4) !== 0,
     stderrSpooled: (flags & 8) !== 0,
-    startedAtMs: Number(r.i64()),
+    startedAtMs: time(r),
     durationUs: r.count64(),
     cpuUs: r.count64(),
     maxRssBytes: r.count64(),
     totalStdout: r.count64(),
     totalStderr: r.count64(),
   }
+}
+
+function bootId(r: ByteReader): Buffer {
+  const id = r.bytes()
+  if (id.length !== BOOT_ID_BYTES) throw new MalformedBytes('bad boot id')
+  return id
+}
+
+function time(r: ByteReader): number {
+  const ms = r.i64()
+  if (ms < -MAX_DATE_MS || ms > MAX_DATE_MS) throw new MalformedBytes('time out of range')
+  return Number(ms)
 }
 
 function captured(r: ByteReader): Captured {
