@@ -16,6 +16,13 @@ export interface ChannelHandler {
   onLost(error: ConnectionLost): void
 }
 
+export interface OpenOptions {
+  /** Milliseconds that the supervisor may take for its HELLO. */
+  readonly deadlineMs?: number
+  /** Channels are numbered from here on, and from 1 again after the last. */
+  readonly firstChannel?: number
+}
+
 export interface RequestOptions {
   readonly signal?: AbortSignal | undefined
   /** Milliseconds without an answer after which the connection counts as dead and is closed; NO_DEADLINE = never. */
@@ -37,17 +44,26 @@ export class Connection {
   readonly #stream: ContainerStream
   readonly #handlers: Map<number, ChannelHandler>
   readonly #closeListeners = new Set<(error: ConnectionLost) => void>()
-  #nextChannel = 1
+  #nextChannel: number
   #lost: ConnectionLost | undefined
 
-  private constructor(stream: ContainerStream, hello: Hello, handlers: Map<number, ChannelHandler>) {
+  private constructor(
+    stream: ContainerStream,
+    hello: Hello,
+    handlers: Map<number, ChannelHandler>,
+    firstChannel: number,
+  ) {
     this.#stream = stream
+    this.#nextChannel = firstChannel
     this.hello = hello
     this.#handlers = handlers
   }
 
   /** Exchanges HELLO over a fresh stream. Fails with ConnectionLost when nobody answers in time or in another version. */
-  static async open(stream: ContainerStream, deadlineMs = HELLO_DEADLINE_MS): Promise<Connection> {
+  static async open(
+    stream: ContainerStream,
+    { deadlineMs = HELLO_DEADLINE_MS, firstChannel = 1 }: OpenOptions = {},
+  ): Promise<Connection> {
     const handlers = new Map<number, ChannelHandler>()
     const opened = deferred<Connection>()
     let connection: Connection | undefined
@@ -61,7 +77,7 @@ export class Connection {
       if (type !== FrameType.hello || channel !== 0) throw new MalformedBytes('no HELLO')
       const hello = decode.hello(new ByteReader(payload))
       if (hello.version !== PROTOCOL_VERSION) throw new MalformedBytes(`protocol version ${hello.version}`)
-      connection = new Connection(stream, hello, handlers)
+      connection = new Connection(stream, hello, handlers, firstChannel)
       opened.resolve(connection)
     }
     const parser = new FrameParser(FRAME_MAX_LENGTH, onFrame)
@@ -128,8 +144,8 @@ export class Connection {
   }
 
   /**
-   * One request, one reply of type `expected`. Fails with WireError (the supervisor refused), ConnectionLost, or the signal's reason;
-   * an abort frees the channel by ABORT.
+   * One request, one reply of type `expected`. Fails with WireError (the supervisor refused), ConnectionLost, the signal's reason, or
+   * RangeError when `build` cannot; an abort frees the channel by ABORT.
    */
   request<T>(
     build: (channel: number) => Buffer,
@@ -145,8 +161,6 @@ export class Connection {
         finish()
         reject(signal?.reason)
       }
-      const expire = () => this.close(`no answer within ${deadlineMs} ms`)
-      const timer = deadlineMs === NO_DEADLINE ? undefined : setTimeout(expire, deadlineMs)
       const finish = () => {
         clearTimeout(timer)
         signal?.removeEventListener('abort', onAbort)
@@ -167,8 +181,17 @@ export class Connection {
           reject(error)
         },
       })
+      const expire = () => this.close(`no answer within ${deadlineMs} ms`)
+      const timer = deadlineMs === NO_DEADLINE ? undefined : setTimeout(expire, deadlineMs)
       signal?.addEventListener('abort', onAbort, { once: true })
-      this.#sendQuietly(build(channel))
+      try {
+        this.#sendQuietly(build(channel))
+      } catch (error) {
+        // It does not fit in a frame: nothing was sent, so no reply will free the channel.
+        finish()
+        this.#handlers.delete(channel)
+        reject(error)
+      }
     })
   }
 

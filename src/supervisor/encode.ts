@@ -1,5 +1,5 @@
 import { ByteWriter } from '../lib/byte-codec.ts'
-import { FrameType, PROTOCOL_MAGIC, PROTOCOL_VERSION } from './protocol.ts'
+import { FRAME_MAX_LENGTH, FrameType, PROTOCOL_MAGIC, PROTOCOL_VERSION } from './protocol.ts'
 
 /** A command by its id (text) or by the 16-byte key of its START. */
 export type CommandRef = string | Uint8Array
@@ -165,10 +165,13 @@ export const encode = {
     ),
 }
 
+/** Throws RangeError for what does not fit: the supervisor would end the connection, and with it every other request. */
 function frame(type: FrameType, channel: number, put?: (writer: ByteWriter) => ByteWriter): Buffer {
   const writer = new ByteWriter().u32(0).u8(type).u32(channel)
   put?.(writer)
-  return writer.patchU32(0, writer.length - 4).finish()
+  const length = writer.length - 4
+  if (length > FRAME_MAX_LENGTH) throw new RangeError(`frame of ${length} bytes`)
+  return writer.patchU32(0, length).finish()
 }
 
 function putRef(writer: ByteWriter, ref: CommandRef): ByteWriter {

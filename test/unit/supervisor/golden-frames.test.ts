@@ -266,7 +266,7 @@ describe('the golden frames', () => {
     expect(missing).toEqual([])
   })
 
-  test.each([...Object.keys(SUPERVISOR)].filter((name) => name !== 'data'))(
+  test.each(Object.keys(SUPERVISOR).filter((name) => name !== 'data'))(
     '%s is refused when a byte is missing or left over',
     (name) => {
       const payload = parse(golden(name))[0]?.payload ?? Buffer.alloc(0)
