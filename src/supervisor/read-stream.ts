@@ -1,5 +1,5 @@
 import { ByteReader, MalformedBytes } from '../lib/byte-codec.ts'
-import type { Connection, RequestOptions } from './connection.ts'
+import { type Connection, NO_DEADLINE, type RequestOptions } from './connection.ts'
 import { decode } from './decode.ts'
 import { encode } from './encode.ts'
 import { WireError } from './errors.ts'
@@ -35,41 +35,61 @@ export function readFileStream(
     let delivered: Promise<unknown> = Promise.resolve()
     /** Bytes that arrived and were not taken yet: never more than was granted. */
     let undelivered = 0
+    let received = 0
+    /** The closing reply came: the channel is no longer ours. */
+    let replied = false
+    /** It failed or was given up: the consumer gets nothing any more. */
+    let stopped = false
+    let silence: NodeJS.Timeout | undefined
     const finish = () => {
       clearTimeout(silence)
+      silence = undefined
       signal?.removeEventListener('abort', onAbort)
     }
     const stop = (error: unknown) => {
+      stopped = true
       finish()
       reject(error)
     }
-    // A frame that cannot be sent means that the connection is lost, which onLost reports.
+    // A failed send shows as the end of the connection, which onLost reports.
     const send = (frame: Buffer) => void connection.send(frame).catch(() => {})
     const abandon = (error: unknown) => {
-      send(encode.abort(channel))
+      if (stopped) return
+      if (!replied) send(encode.abort(channel))
       stop(error)
     }
     const onAbort = () => abandon(signal?.reason)
-    const silence = setTimeout(() => {
-      // A consumer that takes its time is not the supervisor's silence.
-      if (undelivered > 0) silence.refresh()
-      else connection.close(`no data within ${deadlineMs} ms`)
-    }, deadlineMs)
+    const count = (data: Buffer) => {
+      received += data.length
+      if (range.length > 0 && received > range.length) throw new MalformedBytes('more data than was asked for')
+    }
     const deliver = (data: Buffer) => {
+      count(data)
       undelivered += data.length
       if (undelivered > WINDOW_BYTES) throw new MalformedBytes('more data than was granted')
-      delivered = delivered
-        .then(() => onData(data))
-        .then(() => {
-          undelivered -= data.length
-          silence.refresh()
-          send(encode.window(channel, data.length))
-        })
+      delivered = delivered.then(async () => {
+        if (stopped) return
+        await onData(data)
+        undelivered -= data.length
+        silence?.refresh()
+        if (!replied && !stopped) send(encode.window(channel, data.length))
+      })
       delivered.catch(abandon)
+    }
+    const deliverLast = (file: FileInfo, data: Buffer) => {
+      count(data)
+      clearTimeout(silence)
+      silence = undefined
+      delivered
+        .then(() => (data.length > 0 && !stopped ? onData(data) : undefined))
+        .then(() => {
+          finish()
+          resolve(file)
+        }, abandon)
     }
     const channel = connection.openChannel({
       onFrame: (type, payload) => {
-        silence.refresh()
+        silence?.refresh()
         if (type === FrameType.data) {
           deliver(payload)
           return 'open'
@@ -77,16 +97,24 @@ export function readFileStream(
         const reader = new ByteReader(payload)
         if (type === FrameType.error) {
           const { name, errno } = decode.error(reader)
+          replied = true
           stop(new WireError(name, errno))
         } else if (type === FrameType.readEnd) {
           const { file, data } = decode.readEnd(reader)
-          finish()
-          delivered.then(() => (data.length > 0 ? onData(data) : undefined)).then(() => resolve(file), reject)
+          replied = true
+          deliverLast(file, data)
         } else throw new MalformedBytes(`unexpected reply ${type}`)
         return 'done'
       },
       onLost: stop,
     })
+    if (deadlineMs !== NO_DEADLINE) {
+      silence = setTimeout(() => {
+        // A consumer that takes its time is not the supervisor's silence.
+        if (undelivered > 0) silence?.refresh()
+        else connection.close(`no data within ${deadlineMs} ms`)
+      }, deadlineMs)
+    }
     signal?.addEventListener('abort', onAbort, { once: true })
     send(encode.read(channel, path, range.offset, range.length, WINDOW_BYTES))
   })
