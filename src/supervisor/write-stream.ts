@@ -17,6 +17,8 @@ const SILENCE_MS = 60_000
 /** Up to this many bytes travel inside the one WRITE frame. */
 const INLINE_BYTES = 256 * 1024
 const NO_BYTES = new Uint8Array(0)
+/** The write has its outcome, good or bad. */
+const ENDED = Symbol('ended')
 
 /**
  * Writes a file atomically. Small content goes in one frame; larger content, and streams, piece by piece: the connection's own
@@ -29,6 +31,7 @@ export async function writeFile(
   write: WriteOptions,
   options: RequestOptions = {},
 ): Promise<WriteResult> {
+  options.signal?.throwIfAborted()
   const request = {
     path,
     mode: write.mode,
@@ -56,32 +59,51 @@ export async function writeFile(
     decode.written,
     { ...options, signal, deadlineMs: NO_DEADLINE },
   )
-  // An ERROR of the supervisor, an abort or a lost connection ends the sending early; the outcome is `written`'s.
-  let settled = false
-  const ended = written.then(
-    () => void (settled = true),
-    () => void (settled = true),
-  )
-  const silence = setTimeout(() => connection.close(`no progress within ${SILENCE_MS} ms`), SILENCE_MS)
+  const toEnded = (): typeof ENDED => ENDED
+  const ended = written.then(toEnded, toEnded)
   try {
-    for await (const piece of pieces(data)) {
-      if (settled) break
-      silence.refresh()
-      await Promise.race([connection.send(encode.writeData(channel, piece)), ended])
-      silence.refresh()
-    }
-    if (!settled) await connection.send(encode.writeEnd(channel))
+    const isComplete = await sendPieces(connection, channel, data, ended)
+    if (isComplete) await withinSilence<unknown>(connection, connection.send(encode.writeEnd(channel)), ended)
   } catch (error) {
     sourceFailed.abort(error)
   }
+  return await withinSilence(connection, written)
+}
+
+/**
+ * Sends piece by piece; false when an ERROR of the supervisor, an abort or a lost connection ended it early: that outcome is told by
+ * the request. Rejects when the source does.
+ */
+async function sendPieces(
+  connection: Connection,
+  channel: number,
+  data: Uint8Array | AsyncIterable<Uint8Array>,
+  ended: Promise<typeof ENDED>,
+): Promise<boolean> {
+  const source = pieces(data)[Symbol.asyncIterator]()
+  for (;;) {
+    const next = await Promise.race([source.next(), ended])
+    if (next === ENDED) break
+    if (next.done) return true
+    const taken = connection.send(encode.writeData(channel, next.value))
+    if ((await withinSilence<unknown>(connection, taken, ended)) === ENDED) break
+  }
+  // Lets the source go; not waited for, since a source that gives nothing would never come to it.
+  source.return?.(undefined).catch(() => {})
+  return false
+}
+
+/** What comes first; the connection is closed when neither comes in time. The source's time does not count. */
+async function withinSilence<T>(connection: Connection, ...outcomes: readonly Promise<T>[]): Promise<Awaited<T>> {
+  const silence = setTimeout(() => connection.close(`no progress within ${SILENCE_MS} ms`), SILENCE_MS)
   try {
-    return await written
+    return await Promise.race(outcomes)
   } finally {
     clearTimeout(silence)
   }
 }
 
-async function* pieces(data: Uint8Array | AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+async function* pieces(data: Uint8Array | AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
   if (data instanceof Uint8Array) yield* slices(data)
   else for await (const chunk of data) yield* slices(chunk)
 }
