@@ -1,10 +1,10 @@
-import { randomBytes } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { contentBytes } from '../../../src/tools/content.ts'
+import { seededBytes } from '../../helpers/random.ts'
 
 describe('content of a call', () => {
   test('base64 gives the exact bytes, with or without line ends, at any size', () => {
-    const bytes = randomBytes(300_001)
+    const bytes = seededBytes(300_001)
     const text = bytes.toString('base64')
     expect(contentBytes(text, 'base64').equals(bytes)).toBe(true)
     expect(contentBytes(`${text.slice(0, 76)}\r\n${text.slice(76)}\n`, 'base64').equals(bytes)).toBe(true)

@@ -1,10 +1,10 @@
-import { randomBytes } from 'node:crypto'
 import { encode } from 'gpt-tokenizer/encoding/o200k_base'
 import { describe, expect, test } from 'vitest'
 import { shellExec } from '../../../src/tools/shell-exec.ts'
 import { expectCode } from '../../helpers/expect-code.ts'
 import { FakeSupervisor, type Scripted } from '../../helpers/fake-supervisor.ts'
 import { runTool } from '../../helpers/run-tool.ts'
+import { seededBytes } from '../../helpers/random.ts'
 
 async function run(script: Scripted, args: Record<string, unknown> = {}, fake = new FakeSupervisor()) {
   fake.script(script)
@@ -101,8 +101,8 @@ describe('shell_exec', () => {
   })
 
   test.each([
-    ['random base64 in one line', () => Buffer.from(randomBytes(200_000).toString('base64'))],
-    ['binary garbage', () => randomBytes(200_000)],
+    ['random base64 in one line', () => Buffer.from(seededBytes(200_000).toString('base64'))],
+    ['binary garbage', () => seededBytes(200_000)],
     ['emoji', () => Buffer.from('🫠🪿🚀\n'.repeat(10_000))],
     ['bell characters', () => Buffer.alloc(200_000, 7)],
     ['numbers', () => Buffer.from(numbered(20_000))],

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { gzipSync } from 'node:zlib'
 import { type Header, pack } from 'tar-stream'
 import { describe, expect, test } from 'vitest'
@@ -9,6 +8,7 @@ import { extractArchive } from '../../../../src/tools/archives/extract.ts'
 import { expectCode } from '../../../helpers/expect-code.ts'
 import { FakeSupervisor } from '../../../helpers/fake-supervisor.ts'
 import { zip } from '../../../helpers/zip.ts'
+import { seededBytes } from '../../../helpers/random.ts'
 
 type TarEntry = Partial<Header> & { name: string; content?: string | Buffer }
 
@@ -77,7 +77,7 @@ describe('unpacking an archive', () => {
 
   test('a large file comes out whole, through pieces', async () => {
     const fake = new FakeSupervisor()
-    const content = randomBytes(3_000_000)
+    const content = seededBytes(3_000_000)
     await extract(gzipSync(await tar([{ name: 'big', content }])), 'tar.gz', fake)
     expect(fake.files.get('/workspace/out/big')?.data.equals(content)).toBe(true)
   })
@@ -186,7 +186,7 @@ describe('unpacking an archive', () => {
   test('an archive that is cut off is refused before anything is written', async () => {
     const plain = await tar([
       { name: 'first', content: 'x' },
-      { name: 'second', content: randomBytes(5000) },
+      { name: 'second', content: seededBytes(5000) },
     ])
     await expectRefused(plain.subarray(0, 3000), 'tar', 'invalid_argument', /not a readable tar/)
     const gz = gzipSync(plain)
