@@ -5,6 +5,7 @@ import { createDockerEngine } from '../../src/engine/docker/docker-engine.ts'
 import { isSandboxError } from '../../src/errors/sandbox-error.ts'
 import { CALL_LABELS, CALLS } from '../contract/engine-calls.ts'
 import { removeByLabel, useDocker } from '../helpers/docker.ts'
+import { followEvents } from '../helpers/event-log.ts'
 import { expectCode } from '../helpers/expect-code.ts'
 import { proxiedEngine, type ProxiedEngine } from '../helpers/proxied-engine.ts'
 import type { ProxyFault } from '../helpers/socket-proxy.ts'
@@ -162,10 +163,10 @@ describe('a stream', () => {
   test('tells a cut connection from a program that ended', async () => {
     const { engine, proxy } = await through({})
     const { id } = await docker.container()
-    const stream = await engine.containers.openStream(id, { command: ['cat'], uid: UID })
-    const echoed = new Promise<void>((resolve) => stream.onData(() => resolve()))
-    await stream.write(Buffer.from('ready'))
-    await echoed
+    // It goes on without its stdin; one that ends by that cannot be told from one that ended by itself.
+    const command = ['sh', '-c', 'echo ready; exec sleep 60']
+    const stream = await engine.containers.openStream(id, { command, uid: UID })
+    await new Promise<void>((resolve) => stream.onData(() => resolve()))
     const closed = whenClosed(stream)
     proxy.cutAll()
     await expectCode((await closed).error, 'engine_unreachable')
@@ -217,30 +218,23 @@ describe('events', () => {
     const { engine, proxy } = await through({})
     const watched = { ...docker.labels, watched: docker.name('events') }
     const { id } = await docker.container({ labels: watched })
-    const stop = new AbortController()
-    const seen: string[] = []
-    const done = (async () => {
-      for await (const event of engine.events(watched, stop.signal)) seen.push(event.type)
-    })()
     const { containers } = docker.engine
-    await expect
-      .poll(async () => {
-        await containers.pause(id)
-        await containers.unpause(id)
-        return seen.length
-      })
-      .toBeGreaterThan(0)
-    await expect.poll(() => seen.at(-1)).toBe('unpause')
-    seen.length = 0
+    const marker = await containers.create(await docker.spec({ labels: watched }))
+    const stop = new AbortController()
+    const { events, ended } = await followEvents(engine, containers, watched, stop.signal, {
+      watched: id,
+      marker: marker.id,
+    })
+    const types = () => events.map(({ type }) => type)
 
     await proxy.stop()
     await containers.pause(id)
     await containers.unpause(id)
     await proxy.start()
-    await expect.poll(() => seen, { timeout: 10_000 }).toEqual(['pause', 'unpause'])
+    await expect.poll(types, { timeout: 10_000 }).toEqual(['pause', 'unpause'])
     await containers.remove(id)
-    await expect.poll(() => seen, { timeout: 10_000 }).toEqual(['pause', 'unpause', 'die', 'destroy'])
+    await expect.poll(types, { timeout: 10_000 }).toEqual(['pause', 'unpause', 'die', 'destroy'])
     stop.abort()
-    await done
+    await ended
   })
 })

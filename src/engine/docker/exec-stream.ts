@@ -57,7 +57,10 @@ export async function openExecStream(
   return new ExecStream(socket, api.closed, () => whyEnded(api, execId))
 }
 
-/** Why the program's connection ended, by the engine's record: its text could be forged from inside. Undefined for exit code 0. */
+/**
+ * Why the program's connection ended, by the engine's record: its text could be forged from inside. Undefined for exit code 0, also
+ * when the program ended so because a cut closed its stdin: what of its output was lost between two frames, nobody can tell.
+ */
 async function whyEnded(api: EngineApi, execId: string): Promise<Error | undefined> {
   const exec = await api.find(
     {
