@@ -81,7 +81,7 @@ export class ScriptedSupervisor {
   }
 
   #tell(): void {
-    for (const listener of [...this.#changed]) listener()
+    for (const listener of this.#changed) listener()
   }
 }
 
