@@ -1,10 +1,6 @@
-import { spawn } from 'node:child_process'
-import { createInterface } from 'node:readline'
-
 import { checkSuite } from './check-suites.mjs'
-import { ended } from './command.mjs'
+import { runInForeground } from './foreground.mjs'
 import { machine } from './machine.mjs'
-import { root } from './paths.mjs'
 import { print } from './terminal.mjs'
 
 const fuzzSeconds = 20
@@ -23,17 +19,9 @@ async function skipCTests() {
 }
 
 async function runCTests() {
-  const child = spawn('make', ['--no-print-directory', '-C', 'supervisor', 'test'], {
-    cwd: root,
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  const exit = ended(child)
   const counts = { passed: 0, failed: 0, skipped: 0 }
-  for await (const line of createInterface({ input: child.stdout })) {
-    print(line)
-    count(line, counts)
-  }
-  const [code] = await exit
+  const args = ['--no-print-directory', '-C', 'supervisor', 'test']
+  const code = await runInForeground('make', args, (line) => count(line, counts))
   if (code === 127) print('There is no make here. The C tests need make, gcc and the headers of libc (libc6-dev).')
   // A program that did not compile or that a sanitizer ended reports no failed test; neither does one that ran none.
   if (counts.failed === 0 && (code !== 0 || counts.passed === 0)) counts.failed = 1

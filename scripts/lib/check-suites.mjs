@@ -1,4 +1,4 @@
-import { runInForeground } from './command.mjs'
+import { runInForeground } from './foreground.mjs'
 import { npm } from './npm.mjs'
 
 /** Format, linter and types. */

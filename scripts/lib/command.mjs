@@ -3,10 +3,6 @@ import { accessSync, constants, openSync, closeSync, readFileSync, statSync } fr
 import { delimiter, join } from 'node:path'
 
 import { root } from './paths.mjs'
-import { isTerminal } from './terminal.mjs'
-
-/** Windows has no process groups; there only the program itself is ended. */
-const hasGroups = process.platform !== 'win32'
 
 /**
  * Runs a program to its end, without stdin, its output appended to `logPath`.
@@ -24,7 +20,7 @@ export async function run(command, args, { logPath, env, cwd = root, signal }) {
     detached: hasGroups,
   })
   closeSync(log)
-  const stop = () => (hasGroups ? process.kill(-child.pid, 'SIGTERM') : child.kill())
+  const stop = () => endGroup(child, 'SIGTERM')
   signal?.addEventListener('abort', stop)
   try {
     const [code, killedBy] = await ended(child)
@@ -36,13 +32,13 @@ export async function run(command, args, { logPath, env, cwd = root, signal }) {
   }
 }
 
-/** Runs a program with this process's own output and gives its exit code (127: no such program; 128: ended by a signal). */
-export async function runInForeground(command, args) {
-  // Some programs colour their output wherever CI is set, also in a file.
-  const env = isTerminal ? process.env : { ...process.env, NO_COLOR: '1' }
-  const child = spawn(command, args, { cwd: root, env, stdio: ['ignore', 'inherit', 'inherit'] })
-  const [code] = await ended(child)
-  return code ?? 128
+/** Windows has no process groups; there only the program itself is ended. */
+export const hasGroups = process.platform !== 'win32'
+
+/** Sends a signal to a child that was spawned with `detached: hasGroups`, and to all of its own children. */
+export function endGroup(child, signal) {
+  if (hasGroups) process.kill(-child.pid, signal)
+  else child.kill(signal)
 }
 
 /** [exit code, signal] of a child; 127 when there is no such program, as the shell has it. */

@@ -20,7 +20,7 @@ const facts = [
   'echo "user       $(id)"',
   'echo "kernel     $(uname -sr)"',
   `awk '/^(CapEff|NoNewPrivs|Seccomp):/ { printf "%-10s %s\\n", substr($1, 1, length($1) - 1), $2 }' /proc/self/status`,
-  `cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null | awk '{ printf "memory      %d MiB\\n", $1 / 1048576 }'`,
+  `cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null | awk '{ printf "memory     %d MiB\\n", $1 / 1048576 }'`,
   'echo "root       $(touch /usr/bin/x 2>&1)"',
   'echo "engine     $(ls /var/run/docker.sock 2>&1)"',
   'echo "network    $(ls /sys/class/net | xargs)"',

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 
-import { runInForeground } from './command.mjs'
+import { runInForeground } from './foreground.mjs'
 import { ensureCacheDir, root } from './paths.mjs'
 
 /** vitest's projects (test/vitest.config.ts), from what needs least to what needs most. */
