@@ -52,7 +52,12 @@ pip)
 npm)
 	npm install --global --no-audit --no-fund --no-update-notifier -- "$@"
 	# Node looks for packages in every node_modules up to the root, so that these are found from any directory, by `import` too.
-	if [ ! -e /node_modules ]; then ln -s "$(npm root --global)" /node_modules; fi
+	packages=$(npm root --global)
+	if [ ! -e /node_modules ]; then ln -s "$packages" /node_modules; fi
+	# npm takes the nearest folder with a node_modules for the project, and would now install into the read-only root where there
+	# is no package.json. The root is never the project.
+	config=$packages/npm/node_modules/@npmcli/config/lib/index.js
+	if [ -f "$config" ]; then sed -i "s|^ *for (const p of walkUp(this.cwd)) {\$|&\n      if (p === '/') break|" "$config"; fi
 	;;
 cargo)
 	exec cargo install --root /usr/local --locked -- "$@"

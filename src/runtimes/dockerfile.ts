@@ -61,6 +61,14 @@ function step(args: readonly string[], mounts: readonly string[] = []): string {
   return `RUN ${[CONTEXT_MOUNT, NO_TMP, ...mounts].join(' ')} ${argv}`
 }
 
+/** `RUN ["/bin/sh","…/step.sh","pip","numpy"]` → "pip numpy"; any other instruction as it is. The text may be cut at its end. */
+export function describeInstruction(text: string): string {
+  const script = /^RUN \["\/bin\/sh","\/run\/sandbox-build\/(?:step|(seal))\.sh",(.*)$/.exec(text)
+  if (!script) return text
+  const [, seal, args = ''] = script
+  return seal ?? args.replace(/"\]?$/, '').replaceAll('","', ' ').replace(/^"/, '')
+}
+
 /** A value in double quotes, where backslash, quote and dollar are special (docs.docker.com/reference/dockerfile, "Escape", "ENV"). */
 function quoted(value: string): string {
   return `"${value.replace(/[\\"$]/g, String.raw`\$&`)}"`

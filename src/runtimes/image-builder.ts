@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { BuildSpec, Engine, ProgressListener } from '../engine/engine.ts'
+import { isSandboxError } from '../errors/sandbox-error.ts'
 import { abortable } from '../lib/abort.ts'
 import type { Logger } from '../lib/logger.ts'
 import { SingleFlight } from '../lib/single-flight.ts'
@@ -9,7 +10,7 @@ import { type BuildSteps, readBuildSteps } from './build-steps.ts'
 import type { Catalogue } from './catalogue.ts'
 import type { BaseChoice, RuntimeDefinition } from './definition.ts'
 import { fromTag, type ImageIngredients, recipeDigest, runtimeDigest, runtimeTag } from './digest.ts'
-import { dockerfileOf, FRESH_ARG } from './dockerfile.ts'
+import { describeInstruction, dockerfileOf, FRESH_ARG } from './dockerfile.ts'
 import { type PackageSources, sourceFiles } from './package-sources.ts'
 import { type ReadyRuntime, readyRuntime, RUNTIME_LABELS, RUNTIME_ROLE } from './ready-runtime.ts'
 import { removeSuperseded } from './superseded.ts'
@@ -132,8 +133,8 @@ export class RuntimeImages {
   async #build(definition: RuntimeDefinition): Promise<ReadyRuntime> {
     const { engine, logger, packageSources = {}, buildNetwork } = this.#options
     const { name, cacheImage } = definition
-    const onProgress: ProgressListener = (progress) => {
-      for (const listener of this.#listeners.get(name) ?? []) listener(progress)
+    const onProgress: ProgressListener = ({ step, steps, text }) => {
+      for (const listener of this.#listeners.get(name) ?? []) listener({ step, steps, text: describeInstruction(text) })
     }
     const base = await this.#bases.ensure(definition, onProgress)
     const { ingredients, supervisor, steps } = await this.#plan(definition, base.choice)
@@ -161,7 +162,13 @@ export class RuntimeImages {
       ...(!cacheImage && { buildArgs: { [FRESH_ARG]: randomUUID() } }),
       ...(buildNetwork !== undefined && { network: buildNetwork }),
     }
-    const image = await engine.images.build(context, spec, { onProgress })
+    const image = await engine.images.build(context, spec, { onProgress }).catch((error: unknown) => {
+      logger.error(
+        { err: error, runtime: name, log: isSandboxError(error) && error.details['log'] },
+        'the build failed',
+      )
+      throw error
+    })
     const ms = Math.round(performance.now() - startedAt)
     logger.info({ runtime: name, tag, ms, sizeBytes: image.sizeBytes }, 'built the image of the runtime')
     return readyRuntime(definition, image, digest)
