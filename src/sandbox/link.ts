@@ -18,7 +18,7 @@ export interface SandboxLink {
  */
 export type Repeat = 'anywhere' | 'same boot' | 'never'
 
-/** Runs one request over the link, repeats it where that is safe, and says plainly when the outcome is unknown. */
+/** Runs one request over the link, repeats it once where that is safe, and says plainly when the outcome is unknown. */
 export async function overLink<T>(
   link: SandboxLink,
   repeat: Repeat,
@@ -26,18 +26,21 @@ export async function overLink<T>(
   ask: (client: SupervisorClient) => Promise<T>,
 ): Promise<T> {
   let client = await link.client(signal)
-  try {
-    return await ask(client)
-  } catch (error) {
-    if (error instanceof WireError && error.code === 'quiescing') client = await link.afterEviction(signal)
-    else if (error instanceof ConnectionLost) client = await reconnected(link, repeat, client, error, signal)
-    else throw error
-  }
-  try {
-    return await ask(client)
-  } catch (error) {
-    if (error instanceof ConnectionLost) throw stopped(error)
-    throw error
+  let wasHeld = false
+  let wasLost = false
+  for (;;) {
+    try {
+      return await ask(client)
+    } catch (error) {
+      if (error instanceof WireError && error.code === 'quiescing' && !wasHeld) {
+        wasHeld = true
+        client = await link.afterEviction(signal)
+      } else if (error instanceof ConnectionLost) {
+        if (wasLost) throw stopped(error)
+        wasLost = true
+        client = await reconnected(link, repeat, client, error, signal)
+      } else throw error
+    }
   }
 }
 

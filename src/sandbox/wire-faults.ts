@@ -7,6 +7,9 @@ import type { WireErrorName } from '../supervisor/protocol.ts'
 
 type Fault = readonly [code: ErrorCode, message: (path: string) => string, hint?: string]
 
+/** A hold that outlasts the waiting for it: nothing was done. */
+const QUIESCING: Fault = ['sandbox_starting', () => 'The sandbox is being put to sleep by another server.']
+
 const RESOURCES_HINT = 'End processes with process_write (signal kill), then try again.'
 
 const FILE_FAULTS: Partial<Record<WireErrorName, Fault>> = {
@@ -25,6 +28,7 @@ const FILE_FAULTS: Partial<Record<WireErrorName, Fault>> = {
   busy: ['permission_denied', (path) => `${path} is in use by the sandbox itself and cannot be removed.`],
   not_empty: ['already_exists', (path) => `${path} is not empty.`],
   resources: ['sandbox_limit', () => 'The sandbox has no memory or no process slot left.', RESOURCES_HINT],
+  quiescing: QUIESCING,
 }
 
 const COMMAND_FAULTS: Partial<Record<WireErrorName, Fault>> = {
@@ -44,7 +48,11 @@ const COMMAND_FAULTS: Partial<Record<WireErrorName, Fault>> = {
     'Check the name; `command -v NAME` shows what is there.',
   ],
   permission: ['permission_denied', (program) => `${program} cannot be executed.`],
-  exec_failed: ['invalid_argument', (program) => `${program} could not be executed.`],
+  exec_failed: [
+    'invalid_argument',
+    (program) => `${program} could not be executed.`,
+    'Check that it is a program for this machine, or a script with a valid #! line.',
+  ],
   bad_cwd: [
     'not_found',
     () => 'The working directory (cwd) does not exist or cannot be entered.',
@@ -76,6 +84,7 @@ const COMMAND_FAULTS: Partial<Record<WireErrorName, Fault>> = {
     (id) => `The output of ${id} is no longer kept.`,
     'Run the command again, with its output in a file.',
   ],
+  quiescing: QUIESCING,
 }
 
 /** The typed error for an ERROR frame that answers a file request on `path` (as the caller wrote it). Other errors pass through. */
