@@ -25,20 +25,23 @@ struct child {
 	volatile int stage;
 };
 
+/* The child never returns from its functions: AddressSanitizer would keep their frames marked on this stack for the next child. */
+#define IN_CHILD __attribute__((no_sanitize("address", "undefined")))
+
 /* What the search uses when the command's own environment has no PATH. */
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define SCRIPT_LINE ". /proc/self/fd/9"
 
 void spawn_prepare(void) { oom_prepare(); }
 
-static const char *path_of(char *const *env) {
+IN_CHILD static const char *path_of(char *const *env) {
 	for (; *env; env++)
 		if (strncmp(*env, "PATH=", 5) == 0) return *env + 5;
 	return DEFAULT_PATH;
 }
 
 /* execvp(3) with the PATH of `env`, without its fallback to a shell, and without allocation. Returns the errno. */
-static int exec_search(char *const *argv, const struct spawn *s) {
+IN_CHILD static int exec_search(char *const *argv, const struct spawn *s) {
 	const char *name = argv[0];
 	if (strchr(name, '/') || !*name) {
 		execve(name, argv, s->env);
@@ -65,7 +68,7 @@ static int exec_search(char *const *argv, const struct spawn *s) {
 
 /* Where a line is plain words, its program is executed at once. When that fails for whatever reason, the shell says so in its own
  * words, or knows what to do (a script without an interpreter line). */
-static int exec_shell(const struct spawn *s) {
+IN_CHILD static int exec_shell(const struct spawn *s) {
 	if (s->words) exec_search(s->words, s);
 	const char *line = s->script < 0 ? s->argv[0] : SCRIPT_LINE;
 	const char *const bash[] = {"bash", "-c", line, NULL}, *const sh[] = {"sh", "-c", line, NULL};
@@ -75,13 +78,13 @@ static int exec_shell(const struct spawn *s) {
 	return errno;
 }
 
-static bool pass_script(int fd) {
+IN_CHILD static bool pass_script(int fd) {
 	return fd == SCRIPT_FD ? fcntl(fd, F_SETFD, 0) == 0 : dup2(fd, SCRIPT_FD) >= 0;
 }
 
 /* Only async-signal-safe calls, and none that changes memory of the parent beyond *c and this stack. Signal handlers need no reset:
  * the supervisor installs none. */
-__attribute__((no_sanitize("address", "undefined"))) static int child_main(void *arg) {
+IN_CHILD static int child_main(void *arg) {
 	struct child *c = arg;
 	const struct spawn *s = c->spawn;
 	sigset_t none;
