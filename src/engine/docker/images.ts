@@ -60,9 +60,14 @@ export function dockerImages(api: EngineApi): Images {
         },
         ImageList,
       )
-      // The list has neither platform nor environment. One that is gone by now is left out.
-      const images = await Promise.all(listed.map(({ Id }) => findImage(api, Id, limits)))
-      return images.filter((image) => image !== undefined)
+      // The list has neither platform nor environment. One that is gone by now is left out. One after the other: an engine that
+      // is reached by SSH gets a connection for each request, and sshd drops them when many come at once (MaxStartups).
+      const images: ImageDetails[] = []
+      for (const { Id } of listed) {
+        const image = await findImage(api, Id, limits)
+        if (image) images.push(image)
+      }
+      return images
     },
 
     async pull(reference, options) {

@@ -98,7 +98,7 @@ const HINTS: Readonly<Record<string, string>> = {
 }
 const TLS_HINT = "Its TLS certificate was not accepted, or it did not accept ours. Check the engine's certificates."
 const SSH_HINT =
-  "The SSH login failed. The host's key must be in ~/.ssh/known_hosts, and an agent (SSH_AUTH_SOCK) must hold a key that it accepts."
+  "The SSH connection failed. The host's key must be in ~/.ssh/known_hosts, and an agent (SSH_AUTH_SOCK) must hold a key that it accepts."
 
 /** Codes of node:tls and OpenSSL verification (X509_STORE_CTX_get_error(3)). */
 function isTlsCode(code: string): boolean {
