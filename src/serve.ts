@@ -4,7 +4,7 @@ import { createLogger } from './log.ts'
 import { toolDefinitions } from './mcp/definitions.ts'
 import { instructions } from './mcp/instructions.ts'
 import { buildServer } from './mcp/server.ts'
-import { TOOLS } from './tools/index.ts'
+import { toolsOf } from './tools/index.ts'
 import { serveStdio } from './transports/stdio.ts'
 import { VERSION } from './version.ts'
 
@@ -25,12 +25,14 @@ export async function serve(config: Config): Promise<void> {
     })
   }
   const app = createApp(config, process.env, logger)
+  const tools = toolsOf(config.tools)
   const server = buildServer({
     provider: app.registry,
     logger,
-    tools: TOOLS,
-    definitions: toolDefinitions(TOOLS, config.network),
+    tools,
+    definitions: toolDefinitions(tools, config.network),
     instructions: instructions({
+      tools: tools.map(({ name }) => name),
       runtime: config.runtime,
       network: config.network,
       memoryBytes: config.memory,

@@ -102,6 +102,12 @@ export const SETTINGS = {
     fallback: 200,
     about: 'Sandboxes of this server that may run at once.',
   },
+  tools: {
+    schema: z.enum(['core', 'code', 'all']),
+    fallback: 'all',
+    about:
+      'Tools that models are given: core (commands, processes, files), code (and edit, search, run, check), or all.',
+  },
   network: {
     schema: z.enum(['none', 'bridge']),
     fallback: 'none',

@@ -3,6 +3,8 @@ import { ERROR_CODES, type ErrorCode, type ErrorFacts } from './codes.ts'
 export interface SandboxErrorOptions {
   /** What to do, when the code's own hint is too general. */
   readonly hint?: string
+  /** A piece of the user's own data that helps, safe to show and bounded. For the model only: never in the log. */
+  readonly excerpt?: string
   /** For the log only: never shown to a model. */
   readonly details?: Readonly<Record<string, unknown>>
   readonly cause?: unknown
@@ -16,12 +18,14 @@ export class SandboxError extends Error {
   override readonly name = 'SandboxError'
   readonly code: ErrorCode
   readonly hint: string
+  readonly excerpt: string | undefined
   readonly details: Readonly<Record<string, unknown>>
 
   constructor(code: ErrorCode, message: string, options: SandboxErrorOptions = {}) {
     super(message, options.cause === undefined ? {} : { cause: options.cause })
     this.code = code
     this.hint = options.hint ?? ERROR_CODES[code].hint
+    this.excerpt = options.excerpt
     this.details = options.details ?? {}
   }
 

@@ -8,16 +8,16 @@ export type ErrorScene = Readonly<Record<string, unknown>>
 const INCIDENT_BYTES = 6
 
 /**
- * An error as the model reads it: `CODE: what happened. What to do.` Anything that is not a SandboxError is a fault of the server: its
+ * An error as the model reads it: `CODE: what happened. What to do.`, and an excerpt below where there is one. Anything that is not a SandboxError is a fault of the server: its
  * text may name host paths or addresses, so the model gets an incident id and the log has the rest under it.
  */
 export function presentError(error: unknown, scene: ErrorScene, logger: Logger): string {
   if (isSandboxError(error) && error.code !== 'internal') {
-    const { code, message, hint, details, facts } = error
+    const { code, message, hint, excerpt, details, facts } = error
     const fields = { ...scene, code, details, cause: error.cause }
     if (facts.kind === 'unavailable') logger.warn(fields, message)
     else logger.debug(fields, message)
-    return `${code}: ${message} ${hint}`
+    return `${code}: ${message} ${hint}${excerpt === undefined ? '' : `\n${excerpt}`}`
   }
   const incident = randomBytes(INCIDENT_BYTES).toString('hex')
   logger.error({ ...scene, incident, err: error }, 'A tool call failed by a fault of the server.')

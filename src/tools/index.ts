@@ -1,3 +1,4 @@
+import { editFile } from './edit-file.ts'
 import { listFiles } from './list-files.ts'
 import { processRead } from './process-read.ts'
 import { processWrite } from './process-write.ts'
@@ -7,5 +8,25 @@ import type { Tool } from './tool.ts'
 import { upload } from './upload.ts'
 import { writeFile } from './write-file.ts'
 
-/** Every tool, in the order in which the model sees them. */
-export const TOOLS: readonly Tool[] = [shellExec, processRead, processWrite, readFile, writeFile, listFiles, upload]
+/** Which tools a model is given: `core` is what everything can be done with, `code` adds what work on code takes, `all` is all. */
+export type ToolSet = 'core' | 'code' | 'all'
+
+/** Every tool with the smallest set that has it, in the order in which the model sees them. */
+const LIST: readonly (readonly [set: ToolSet, tool: Tool])[] = [
+  ['core', shellExec],
+  ['core', processRead],
+  ['core', processWrite],
+  ['core', readFile],
+  ['core', writeFile],
+  ['code', editFile],
+  ['core', listFiles],
+  ['core', upload],
+]
+const SETS: readonly ToolSet[] = ['core', 'code', 'all']
+
+/** The tools of a set, in the order in which the model sees them. */
+export function toolsOf(set: ToolSet): readonly Tool[] {
+  return LIST.filter(([smallest]) => SETS.indexOf(smallest) <= SETS.indexOf(set)).map(([, tool]) => tool)
+}
+
+export const TOOLS: readonly Tool[] = toolsOf('all')

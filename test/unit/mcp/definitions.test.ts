@@ -2,11 +2,13 @@ import { ListToolsResultSchema } from '@modelcontextprotocol/sdk/types.js'
 import { encode } from 'gpt-tokenizer/encoding/o200k_base'
 import { describe, expect, test } from 'vitest'
 import { toolDefinitions } from '../../../src/mcp/definitions.ts'
-import { TOOLS } from '../../../src/tools/index.ts'
+import { TOOLS, toolsOf } from '../../../src/tools/index.ts'
 
-/** What a model pays for the seven tools, in tokens of the o200k encoding. */
-const INPUT_BUDGET = 1500
-const OUTPUT_BUDGET = 1000
+/** What a model pays for the tools of a set, in tokens of the o200k encoding. */
+const BUDGETS = [
+  ['core', 1500, 1000],
+  ['all', 3500, 2000],
+] as const
 
 const DEFINITIONS = toolDefinitions(TOOLS, 'none')
 
@@ -23,15 +25,19 @@ function* objects(value: unknown): Iterable<Record<string, unknown>> {
 
 describe('tool definitions', () => {
   test('are valid for the SDK', () => {
-    expect(ListToolsResultSchema.parse({ tools: DEFINITIONS }).tools).toHaveLength(7)
+    expect(ListToolsResultSchema.parse({ tools: DEFINITIONS }).tools).toHaveLength(TOOLS.length)
   })
 
-  test('names, descriptions and parameters of the seven cost at most 1,500 tokens, results at most 1,000 more', () => {
-    const inputs = DEFINITIONS.map(({ name, description, inputSchema }) => ({ name, description, inputSchema }))
-    const outputs = DEFINITIONS.map(({ outputSchema }) => outputSchema).filter(Boolean)
-    expect(inputs.reduce((sum, each) => sum + tokens(each), 0)).toBeLessThanOrEqual(INPUT_BUDGET)
-    expect(outputs.reduce((sum, each) => sum + tokens(each), 0)).toBeLessThanOrEqual(OUTPUT_BUDGET)
-  })
+  test.each(BUDGETS)(
+    'names, descriptions and parameters of the set "%s" cost at most %i tokens, results at most %i more',
+    (set, maxInput, maxOutput) => {
+      const definitions = toolDefinitions(toolsOf(set), 'none')
+      const inputs = definitions.map(({ name, description, inputSchema }) => ({ name, description, inputSchema }))
+      const outputs = definitions.map(({ outputSchema }) => outputSchema).filter(Boolean)
+      expect(inputs.reduce((sum, each) => sum + tokens(each), 0)).toBeLessThanOrEqual(maxInput)
+      expect(outputs.reduce((sum, each) => sum + tokens(each), 0)).toBeLessThanOrEqual(maxOutput)
+    },
+  )
 
   test('are the same text every time', () => {
     expect(JSON.stringify(toolDefinitions(TOOLS, 'none'))).toBe(JSON.stringify(DEFINITIONS))
@@ -51,7 +57,7 @@ describe('tool definitions', () => {
         expect(part['maximum']).toBeLessThan(Number.MAX_SAFE_INTEGER)
       }
       for (const property of Object.values(inputSchema.properties ?? {})) {
-        expect(['string', 'integer', 'boolean', 'object']).toContain((property as { type: string }).type)
+        expect(['string', 'integer', 'boolean', 'object', 'array']).toContain((property as { type: string }).type)
       }
     },
   )

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { instructions, MAX_INSTRUCTION_BYTES } from '../../../src/mcp/instructions.ts'
+import { toolsOf } from '../../../src/tools/index.ts'
 
 const FACTS = {
+  tools: toolsOf('all').map(({ name }) => name),
   runtime: 'python-minimal',
   network: 'none',
   memoryBytes: 512 * 1024 ** 2,
@@ -37,6 +39,12 @@ describe('instructions', () => {
     for (const facts of [FACTS, long]) {
       expect(Buffer.byteLength(instructions(facts))).toBeLessThanOrEqual(MAX_INSTRUCTION_BYTES)
     }
+  })
+
+  test('name the tools for code only where the model is given them', () => {
+    const core = toolsOf('core').map(({ name }) => name)
+    expect(instructions(FACTS)).toContain('change parts of a file with edit_file')
+    expect(instructions({ ...FACTS, tools: core })).not.toMatch(/edit_file|For code/)
   })
 
   test('promise no network where there is none, and no sleep where it is off', () => {

@@ -15,6 +15,13 @@ describe('errors as the model reads them', () => {
     expect(lines).toMatchObject([{ level: 'debug', fields: { ...SCENE, code: 'disk_full' } }])
   })
 
+  test('an excerpt stands below, and never in the log', () => {
+    const { logger, lines } = recordingLogger()
+    const error = new SandboxError('no_match', 'It is not there.', { hint: 'Look:', excerpt: '1\tsecret' })
+    expect(presentError(error, SCENE, logger)).toBe('no_match: It is not there. Look:\n1\tsecret')
+    expect(JSON.stringify(lines)).not.toContain('secret')
+  })
+
   test('an engine that fails is worth a warning in the log', () => {
     const { logger, lines } = recordingLogger()
     presentError(new SandboxError('engine_unreachable', 'Docker does not answer.'), SCENE, logger)

@@ -47,7 +47,7 @@ describe('the MCP server', () => {
   test('no sandbox is started by connecting and listing', async () => {
     const { client, provider } = await connect()
     await client.ping()
-    expect((await client.listTools()).tools).toHaveLength(7)
+    expect((await client.listTools()).tools).toHaveLength(TOOLS.length)
     expect(provider.acquired).toEqual([])
   })
 
@@ -67,6 +67,7 @@ describe('the MCP server', () => {
     ['process_write', { process_id: 'abc-1', signal: 'term' }],
     ['read_file', { path: 'a' }],
     ['write_file', { path: 'b', content: 'x' }],
+    ['edit_file', { path: 'a', edits: [{ old: 'x', new: 'y' }] }],
     ['list_files', {}],
     ['upload', { path: 'c', content: 'x' }],
   ])('a result of %s %j matches its output schema, also with a notice', async (name, args) => {

@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { TOOLS } from '../../../src/tools/index.ts'
+import { TOOLS, toolsOf } from '../../../src/tools/index.ts'
 
 describe('the list of tools', () => {
   test('has the order in which the model sees them', () => {
@@ -10,9 +10,29 @@ describe('the list of tools', () => {
       'process_write',
       'read_file',
       'write_file',
+      'edit_file',
       'list_files',
       'upload',
     ])
+  })
+
+  test('core is the named five and the tools for processes', () => {
+    expect(toolsOf('core').map(({ name }) => name)).toEqual([
+      'shell_exec',
+      'process_read',
+      'process_write',
+      'read_file',
+      'write_file',
+      'list_files',
+      'upload',
+    ])
+  })
+
+  test('each set is part of the next, in the same order', () => {
+    const [core, code, all] = [toolsOf('core'), toolsOf('code'), toolsOf('all')]
+    expect(all).toEqual(TOOLS)
+    expect(all.filter((tool) => code.includes(tool))).toEqual(code)
+    expect(code.filter((tool) => core.includes(tool))).toEqual(core)
   })
 
   test('each tool has a file of its name', () => {
