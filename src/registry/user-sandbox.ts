@@ -30,8 +30,8 @@ const START_WAIT_MS = 45_000
 export class UserSandbox implements SandboxLink {
   readonly #deps: UserSandboxDeps
   #placed: PlacedSandbox | undefined
-  /** The container that this server last used, to tell a new one from the same. */
-  #lastContainerId: string | undefined
+  /** The boot that this server last used, to tell a new container, or the same after a restart, from the one that it knows. */
+  #lastBoot: Buffer | undefined
   #starting: Promise<PlacedSandbox> | undefined
   #evicting: Promise<boolean> | undefined
   #progressListeners = new Set<(text: string) => void>()
@@ -74,12 +74,12 @@ export class UserSandbox implements SandboxLink {
   /** Resolves when the supervisor answers, with what the caller must be told. */
   async ready(options: PlacementOptions): Promise<Notice | undefined> {
     if (this.isConnected && !this.#evicting) return undefined
-    const before = this.#lastContainerId
+    const before = this.#lastBoot
     const { signal, onProgress } = options
     if (onProgress) this.#progressListeners.add(onProgress)
     try {
       const placed = await abortable(this.#startWithin(START_WAIT_MS), signal)
-      if (before !== undefined && placed.containerId !== before && placed.how !== 'created') {
+      if (before && !bootOf(placed).equals(before) && placed.how !== 'created') {
         return placed.how === 'found' ? 'recreated' : 'resumed'
       }
       return placed.how === 'found' ? undefined : placed.how
@@ -172,8 +172,12 @@ export class UserSandbox implements SandboxLink {
     const onProgress = (text: string) => this.#progressListeners.forEach((listener) => listener(text))
     const placed = await this.#deps.place({ onProgress })
     this.#placed = placed
-    this.#lastContainerId = placed.containerId
+    this.#lastBoot = bootOf(placed)
     this.#lastReleaseMs = performance.now()
     return placed
   }
+}
+
+function bootOf({ client }: PlacedSandbox): Buffer {
+  return client.connection.hello.bootId
 }
