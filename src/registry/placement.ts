@@ -70,7 +70,11 @@ export async function place(
     const client = await wake(deps, found, call).catch(async (error: unknown) => {
       // Removed, stopped or unreachable in the meantime: the next look tells which.
       if (isSandboxError(error, 'not_found') || error instanceof ConnectionLost) return error
-      if (isSandboxError(error, 'engine_failed') && (await hasChanged(deps, found, call))) return error
+      if (isSandboxError(error, 'engine_failed')) {
+        if (await hasChanged(deps, found, call)) return error
+        // One that the engine cannot start would stand in the way of a better one, of a mended image.
+        if (found.state === 'created') await engine.containers.remove(found.id, call)
+      }
       throw error
     })
     if (client instanceof SupervisorClient) return { client, containerId: found.id, how }
