@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { SandboxError } from '../../../src/errors/sandbox-error.ts'
 import { silentLogger } from '../../../src/lib/logger.ts'
 import { BaseImages, sourcesOf } from '../../../src/runtimes/base-image.ts'
 import type { RuntimeDefinition } from '../../../src/runtimes/definition.ts'
@@ -48,7 +49,7 @@ describe('a base image', () => {
   test('comes from the first mirror that has it, and gets its usual name', async () => {
     const { engine, bases } = setUp({ registry: ['m2/library/python:3.12-slim'] }, ['m1', 'm2'])
     const { image } = await bases.ensure(DEFINITION)
-    expect((await engine.images.inspect(BASE.reference))?.id).toBe(image.id)
+    expect(await engine.images.inspect(image.id)).toMatchObject({ tags: [BASE.reference] })
     expect(engine.calls.filter((call) => call === 'images.pull')).toHaveLength(2)
   })
 
@@ -58,6 +59,12 @@ describe('a base image', () => {
     const error = await expectCode(bases.ensure(DEFINITION), 'image_unavailable')
     expect(error.message).toContain('"python:3.12-slim"')
   })
+})
+
+test('an engine that is down is told as such, not as a missing image', async () => {
+  const { engine, bases } = setUp({ registry: [BASE.reference] }, ['m1'])
+  engine.fail('images.pull', new SandboxError('engine_unreachable', 'down'))
+  await expectCode(bases.ensure(DEFINITION), 'engine_unreachable')
 })
 
 test.each([

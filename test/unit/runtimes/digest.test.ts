@@ -77,9 +77,11 @@ describe('the digest of an image stays', () => {
   })
 })
 
-test('the digest of a recipe is the same for all bases, and not that of an image', () => {
-  expect(recipeDigest(ingredients({ base_image: 'b:2' }))).toBe(recipeDigest(ingredients()))
-  expect(recipeDigest(ingredients())).not.toBe(before)
+test('the digest of a recipe has the base by its name', () => {
+  const recipe = recipeDigest(ingredients(), 'a:1')
+  expect(recipeDigest(ingredients({ description: 'Other words.' }), 'a:1')).toBe(recipe)
+  expect(recipeDigest(ingredients(), 'b:2')).not.toBe(recipe)
+  expect(recipeDigest(ingredients({ env_vars: {} }), 'a:1')).not.toBe(recipe)
 })
 
 test('tags hold the first 16 digits', () => {

@@ -132,6 +132,9 @@ describe('ensuring an image', () => {
     const built = await images.ensure('mine')
     for (const tag of (await engine.images.inspect('b:1'))?.tags ?? []) await engine.images.remove(tag)
     expect(await imagesOn(engine).ensure('mine')).toEqual(built)
+    // An image of the same name on another base is not taken for it.
+    const moved = imagesOn(engine, { base_image: 'c:1', fallback: undefined })
+    expect(await moved.find('mine')).toBeUndefined()
   })
 
   test('hands the limits, network and OCI runtime of the definition on', async () => {
