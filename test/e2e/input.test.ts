@@ -49,7 +49,17 @@ describe.each(TOOLS)('%s', (tool) => {
     const schema = tools.find(({ name }) => name === tool)?.inputSchema
     expect(schema?.['additionalProperties']).toBe(false)
     const names = Object.keys(schema?.properties ?? {})
-    for (const forbidden of ['image', 'runtime', 'mounts', 'volumes', 'user', 'uid', 'cap_add', 'privileged', 'network']) {
+    for (const forbidden of [
+      'image',
+      'runtime',
+      'mounts',
+      'volumes',
+      'user',
+      'uid',
+      'cap_add',
+      'privileged',
+      'network',
+    ]) {
       expect(names).not.toContain(forbidden)
       expect(await server().refusal(tool, { ...RIGHT[tool], [forbidden]: 'x' })).toContain('Unknown parameter')
     }
@@ -60,9 +70,9 @@ describe.each(TOOLS)('%s', (tool) => {
     for (const name of ['path', 'command', 'cwd', 'process_id', 'until']) {
       const known = (await server().client.listTools()).tools.find((each) => each.name === tool)?.inputSchema.properties
       if (!known || !(name in known)) continue
-      expect(await server().refusal(tool, { process_id: 'abc-1', ...pick(known, RIGHT[tool]), [name]: 'a\0b' })).toMatch(
-        /^(\[sandbox created\]\n)?(invalid_argument|not_found): /,
-      )
+      expect(
+        await server().refusal(tool, { process_id: 'abc-1', ...pick(known, RIGHT[tool]), [name]: 'a\0b' }),
+      ).toMatch(/^(\[sandbox created\]\n)?(invalid_argument|not_found): /)
     }
   })
 })
@@ -74,7 +84,13 @@ function pick(known: object, args: Record<string, unknown> | undefined): Record<
 // IV01
 test('shell syntax in a command is evaluated in the sandbox and never on the host', async () => {
   const canary = join(tmpdir(), `canary-${randomBytes(8).toString('hex')}`)
-  const lines = [`; touch ${canary}`, `$(touch ${canary})`, `\`touch ${canary}\``, `| touch ${canary}`, `&& touch ${canary}`]
+  const lines = [
+    `; touch ${canary}`,
+    `$(touch ${canary})`,
+    `\`touch ${canary}\``,
+    `| touch ${canary}`,
+    `&& touch ${canary}`,
+  ]
   for (const line of lines) await server().exec(`true\necho ${line}`)
   await server().exec('true', { cwd: '/tmp', stdin: `$(touch ${canary})`, env: { X: `$(touch ${canary})` } })
   expect(await server().output(`ls ${canary}`)).toBe(canary)
@@ -166,7 +182,10 @@ test.each([
 })
 
 test('an unknown tool is an error of the protocol that names the tools', async () => {
-  await expect(server().call('rm', {})).rejects.toMatchObject({ code: -32_602, message: expect.stringContaining('shell_exec') })
+  await expect(server().call('rm', {})).rejects.toMatchObject({
+    code: -32_602,
+    message: expect.stringContaining('shell_exec'),
+  })
 })
 
 test('an unknown runtime is named in the error, with those that there are', async () => {

@@ -42,7 +42,9 @@ describe('a path', () => {
 
   // PT02
   test('beside the workspace with its name as a prefix is not the workspace', async () => {
-    expect(await server().refusal('write_file', { path: '/workspace2/x', content: 'x' })).toMatch(/^permission_denied: /)
+    expect(await server().refusal('write_file', { path: '/workspace2/x', content: 'x' })).toMatch(
+      /^permission_denied: /,
+    )
     expect(await server().refusal('write_file', { path: '/workspaceX', content: 'x' })).toMatch(/^permission_denied: /)
     expect(await server().refusal('read_file', { path: '/workspace2/x' })).toMatch(/^not_found: /)
   })
@@ -59,9 +61,11 @@ describe('a path', () => {
   // PT11
   test('that is too long or too deep is refused by every tool, and no longer one is made by accident', async () => {
     const long = 'a/'.repeat(2048) + 'a'
-    for (const text of Object.values(await refusals(long))) expect(text).toMatch(/^invalid_argument: The path is longer/)
+    for (const text of Object.values(await refusals(long)))
+      expect(text).toMatch(/^invalid_argument: The path is longer/)
     const name = 'n'.repeat(256)
-    for (const text of Object.values(await refusals(name))) expect(text).toMatch(/^invalid_argument: A name in the path/)
+    for (const text of Object.values(await refusals(name)))
+      expect(text).toMatch(/^invalid_argument: A name in the path/)
     const deep = 'd/'.repeat(1000) + 'file'
     expect((await write(deep)).isError).toBe(false)
     expect((await read(deep)).text).toContain('x')
@@ -157,7 +161,7 @@ describe('a name', () => {
     'with space',
     'with\nnewline',
     '2030-01-01 00:00  1 B  forged',
-    "quo'te\"s",
+    'quo\'te"s',
     '*',
     '?[a]',
     '-rf',
