@@ -99,6 +99,7 @@ export async function registryLab(options: FakeEngineOptions = {}): Promise<Regi
         installation: INSTALLATION,
         info: () => engine.info(),
         runtime: () => Promise.resolve(runtime),
+        forgetRuntime: () => {},
         idleTimeoutMs: 0,
         maxSandboxes: 100,
         maxStarts: 8,
