@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util'
+import type { App } from './app.ts'
 import { settingsHelp } from './config/describe.ts'
 import { type LoadedConfig, loadConfig } from './config/load.ts'
 import { flagOf, SETTING_KEYS } from './config/settings.ts'
@@ -31,17 +32,30 @@ const COMMANDS: Readonly<Record<string, { summary: string; run: (line: CommandLi
   build: {
     summary: 'Build the image of a runtime (names, or --all), so that no call waits for it.',
     run: async ({ loaded, out, words, all }) => {
-      const { createApp } = await import('./app.ts')
-      const { createLogger } = await import('./log.ts')
       const { build } = await import('./operator/build.ts')
-      const app = createApp(loaded.config, process.env, createLogger('warn'))
-      try {
-        await build({ names: words.length > 0 ? words : [loaded.config.runtime], all }, { ...app, out })
-      } finally {
-        await app.close()
-      }
+      const names = words.length > 0 ? words : [loaded.config.runtime]
+      await withApp(loaded, (app) => build({ names, all }, { ...app, out }))
     },
   },
+  runtimes: {
+    summary: 'List the runtimes: their packages, which are built, how many sandboxes use each.',
+    run: async ({ loaded, out }) => {
+      const { listRuntimes } = await import('./operator/runtimes.ts')
+      await withApp(loaded, (app) => listRuntimes({ ...app, out }))
+    },
+  },
+}
+
+/** Connects the parts of the program for one command, and lets go of them. */
+async function withApp(loaded: LoadedConfig, use: (app: App) => Promise<unknown>): Promise<void> {
+  const { createApp } = await import('./app.ts')
+  const { createLogger } = await import('./log.ts')
+  const app = createApp(loaded.config, process.env, createLogger('warn'))
+  try {
+    await use(app)
+  } finally {
+    await app.close()
+  }
 }
 
 const HELP = `sandbox-mcp ${VERSION}: a private, disposable Linux computer for every agent user, over MCP

@@ -1,3 +1,4 @@
+import { constants } from 'node:os'
 import { createApp } from './app.ts'
 import type { Config } from './config/settings.ts'
 import { createLogger } from './log.ts'
@@ -8,8 +9,8 @@ import { toolsOf } from './tools/index.ts'
 import { serveStdio } from './transports/stdio.ts'
 import { VERSION } from './version.ts'
 
-/** Everything that closing may take, in milliseconds, before the process ends without it. */
-const CLOSE_DEADLINE_MS = 4000
+/** From the client's end, or the first signal, to ours: answers under way, evictions and all. In milliseconds. */
+const EXIT_DEADLINE_MS = 4500
 
 /**
  * `sandbox-mcp serve`: one client over stdio until it is gone or a signal comes. The users' sandboxes and what runs in them go on, unless
@@ -19,8 +20,8 @@ export async function serve(config: Config): Promise<void> {
   const logger = createLogger(config.logLevel)
   const stopping = new AbortController()
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.once(name, () => {
-      process.once(name, () => process.exit(128 + 15))
+    process.on(name, () => {
+      if (stopping.signal.aborted) process.exit(128 + constants.signals[name])
       stopping.abort(name)
     })
   }
@@ -44,8 +45,10 @@ export async function serve(config: Config): Promise<void> {
     caller: { user: config.user, transport: 'stdio' },
   })
   app.sweepInBackground()
-  await serveStdio(server, stopping.signal)
-  setTimeout(() => process.exit(), CLOSE_DEADLINE_MS).unref()
+  await serveStdio(server, stopping.signal, () => {
+    logger.info({ by: stopping.signal.aborted ? stopping.signal.reason : 'the client' }, 'stopping')
+    setTimeout(() => process.exit(), EXIT_DEADLINE_MS).unref()
+  })
   await app.close({ evictIdle: config.onExit === 'evict' })
   process.exit()
 }

@@ -17,6 +17,13 @@ const endSignals = ['SIGINT', 'SIGTERM', 'SIGHUP']
  * process ends the program, with its children, first.
  */
 export async function runInForeground(command, args, onLine) {
+  let interruptedBy
+  const forward = (signal) => {
+    interruptedBy = signal
+    endGroup(child, signal)
+  }
+  // Before there is a child: a signal that comes while it is spawned is heard afterwards.
+  for (const signal of endSignals) process.once(signal, forward)
   const child = spawn(command, args, {
     cwd: root,
     // Some programs colour their output wherever CI is set, also in a file.
@@ -24,16 +31,10 @@ export async function runInForeground(command, args, onLine) {
     stdio: ['ignore', onLine ? 'pipe' : 'inherit', 'inherit'],
     detached: hasGroups,
   })
-  let interruptedBy
-  const forward = (signal) => {
-    interruptedBy = signal
-    endGroup(child, signal)
-  }
   const timer = setTimeout(() => {
     print(`✗ not done within ${deadlineMs / 60_000} minutes: ended`)
     endGroup(child, 'SIGKILL')
   }, deadlineMs)
-  for (const signal of endSignals) process.once(signal, forward)
   const exit = ended(child)
   if (onLine) await eachLine(child.stdout, onLine)
   const [code] = await exit

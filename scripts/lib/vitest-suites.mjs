@@ -29,9 +29,17 @@ async function runProject(project, extra) {
   return counts
 }
 
-/** The totals in the report of vitest's json reporter. */
-function countReport({ numPassedTests, numFailedTests, numPendingTests, numTodoTests }) {
-  return { passed: numPassedTests, failed: numFailedTests, skipped: numPendingTests + numTodoTests }
+/** The totals in the report of vitest's json reporter. A file that failed as a whole (it does not load, or a hook failed) is a failure too. */
+function countReport({ numPassedTests, numFailedTests, numPendingTests, numTodoTests, testResults }) {
+  const failedFiles = testResults.filter(
+    ({ status, assertionResults }) =>
+      status === 'failed' && !assertionResults.some((assertion) => assertion.status === 'failed'),
+  )
+  return {
+    passed: numPassedTests,
+    failed: numFailedTests + failedFiles.length,
+    skipped: numPendingTests + numTodoTests,
+  }
 }
 
 function noCounts() {

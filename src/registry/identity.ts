@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { EngineInfo, Labels } from '../engine/engine.ts'
+import { SandboxError } from '../errors/sandbox-error.ts'
 
 /** Version of the label scheme; a container or volume with another one is not ours to adopt. */
 const SCHEMA = '1'
@@ -27,7 +28,13 @@ export interface SandboxIdentity {
 /** Bytes before a user's name that no installation's name can hold, so that no two pairs are hashed alike. */
 const SEPARATOR = '\0'
 
+/** Half a surrogate pair: every one of them is the same U+FFFD in UTF-8, so two users would be hashed alike. */
+const LONE_SURROGATE = /\p{Surrogate}/u
+
+/** Fails with `invalid_argument` for a name that is not valid Unicode. */
 export function identityOf(installation: string, user: string): SandboxIdentity {
+  if (LONE_SURROGATE.test(user))
+    throw new SandboxError('invalid_argument', 'The name of the user is not valid Unicode.')
   const userHash = createHash('sha256').update(`${installation}${SEPARATOR}${user}`).digest('hex').slice(0, 32)
   return {
     installation,

@@ -67,10 +67,14 @@ export async function place(
       await engine.containers.remove(found.id, call)
       continue
     }
-    const client = await wake(deps, found, call).catch((error: unknown) => {
+    const client = await wake(deps, found, call).catch(async (error: unknown) => {
       // Removed, stopped or unreachable in the meantime: the next look tells which.
       if (isSandboxError(error, 'not_found') || error instanceof ConnectionLost) return error
-      if (isSandboxError(error, 'engine_failed') && error.details['status'] === 409) return error
+      if (isSandboxError(error, 'engine_failed')) {
+        if (await hasChanged(deps, found, call)) return error
+        // One that the engine cannot start would stand in the way of a better one, of a mended image.
+        if (found.state === 'created') await engine.containers.remove(found.id, call)
+      }
       throw error
     })
     if (client instanceof SupervisorClient) return { client, containerId: found.id, how }
@@ -89,6 +93,16 @@ export async function connect(engine: Engine, containerId: string, signal?: Abor
   const command = [SUPERVISOR_PATH, 'connect']
   const stream = await engine.containers.openStream(containerId, { command, uid: BRIDGE_UID }, signal ? { signal } : {})
   return new SupervisorClient(await Connection.open(stream))
+}
+
+/** True when the container is no longer as it was found: engines word the failure of an exec in a dying container in many ways. */
+async function hasChanged(
+  { engine }: PlacementDeps,
+  found: ContainerDetails,
+  call: { signal?: AbortSignal },
+): Promise<boolean> {
+  const now = await engine.containers.inspect(found.id, call)
+  return now?.state !== found.state
 }
 
 async function wake(

@@ -67,10 +67,8 @@ export class Registry implements SandboxProvider {
     try {
       if (!link.isConnected && !link.isStarting) await this.#makeRoom(link)
       const notice = await link.ready(options)
-      const sandbox = (entry.sandbox ??= new Sandbox(
-        link,
-        sandboxFacts(await this.#deps.runtime({}), this.#deps.policy),
-      ))
+      const facts = sandboxFacts(await this.#deps.runtime({}), this.#deps.policy)
+      const sandbox = (entry.sandbox ??= new Sandbox(link, facts))
       let held = true
       const release = () => {
         if (held) link.releaseLease()
@@ -120,7 +118,9 @@ export class Registry implements SandboxProvider {
   /** At the limit the sandbox that was idle longest goes to sleep; if none is idle the caller is told to come back. */
   async #makeRoom(forLink: UserSandbox): Promise<void> {
     const others = [...this.#entries.values()].map(({ link }) => link).filter((link) => link !== forLink)
-    if (others.filter((link) => link.isConnected || link.isStarting).length < this.#deps.maxSandboxes) return
+    // A lease counts before its sandbox starts, so that two newcomers do not take the same place.
+    const taken = others.filter((link) => link.leases > 0 || link.isConnected || link.isStarting)
+    if (taken.length < this.#deps.maxSandboxes) return
     const idle = others.filter((link) => link.isConnected && link.idleMs > 0).sort((a, b) => b.idleMs - a.idleMs)
     for (const link of idle) if (await link.evict(0)) return
     throw new SandboxError('sandbox_limit', `All ${this.#deps.maxSandboxes} sandboxes of this server are in use.`)

@@ -30,8 +30,11 @@ const START_WAIT_MS = 45_000
 export class UserSandbox implements SandboxLink {
   readonly #deps: UserSandboxDeps
   #placed: PlacedSandbox | undefined
-  /** The container that this server last used, to tell a new one from the same. */
-  #lastContainerId: string | undefined
+  /**
+   * The boot that callers were last told of. With another one (a new container, or the same after a restart) the next of them is told
+   * what became of the sandbox, also when it was made anew within a call.
+   */
+  #toldBoot: Buffer | undefined
   #starting: Promise<PlacedSandbox> | undefined
   #evicting: Promise<boolean> | undefined
   #progressListeners = new Set<(text: string) => void>()
@@ -73,25 +76,15 @@ export class UserSandbox implements SandboxLink {
 
   /** Resolves when the supervisor answers, with what the caller must be told. */
   async ready(options: PlacementOptions): Promise<Notice | undefined> {
-    if (this.isConnected && !this.#evicting) return undefined
-    const before = this.#lastContainerId
-    const { signal, onProgress } = options
-    if (onProgress) this.#progressListeners.add(onProgress)
-    try {
-      const placed = await abortable(this.#startWithin(START_WAIT_MS), signal)
-      if (before !== undefined && placed.containerId !== before && placed.how !== 'created') {
-        return placed.how === 'found' ? 'recreated' : 'resumed'
-      }
-      return placed.how === 'found' ? undefined : placed.how
-    } finally {
-      if (onProgress) this.#progressListeners.delete(onProgress)
-    }
+    const before = this.#toldBoot
+    const placed = this.#usable() ?? (await this.#startFor(options))
+    this.#toldBoot = bootOf(placed)
+    return noticeOf(before, placed)
   }
 
   async client(signal?: AbortSignal): Promise<SupervisorClient> {
-    const placed = this.#placed
-    if (placed && placed.client.connection.isOpen && !this.#evicting) return placed.client
-    return (await abortable(this.#start(), signal)).client
+    const placed = this.#usable() ?? (await abortable(this.#start(), signal))
+    return placed.client
   }
 
   async afterEviction(signal?: AbortSignal): Promise<SupervisorClient> {
@@ -145,22 +138,32 @@ export class UserSandbox implements SandboxLink {
     return true
   }
 
-  async #startWithin(waitMs: number): Promise<PlacedSandbox> {
-    const controller = new AbortController()
-    const tooLong = delay(waitMs, undefined, { signal: controller.signal }).then(() => {
-      throw new SandboxError('sandbox_starting', 'The sandbox is still starting; its image may be in the making.')
+  /** What is there now, unless it is about to go. */
+  #usable(): PlacedSandbox | undefined {
+    return this.isConnected && !this.#evicting ? this.#placed : undefined
+  }
+
+  async #startFor({ signal, onProgress }: PlacementOptions): Promise<PlacedSandbox> {
+    if (onProgress) this.#progressListeners.add(onProgress)
+    let timer: NodeJS.Timeout | undefined
+    const tooLong = new Promise<never>((_, reject) => {
+      const error = new SandboxError(
+        'sandbox_starting',
+        'The sandbox is still starting; its image may be in the making.',
+      )
+      timer = setTimeout(() => reject(error), START_WAIT_MS)
     })
     try {
-      return await Promise.race([this.#start(), tooLong])
+      return await abortable(Promise.race([this.#start(), tooLong]), signal)
     } finally {
-      tooLong.catch(() => {}) // the race is over: its abort is of no interest
-      controller.abort()
+      clearTimeout(timer)
+      if (onProgress) this.#progressListeners.delete(onProgress)
     }
   }
 
   /** The start under way, or a new one. It goes on when a waiter gives up, so that the next call finds it done. */
   #start(): Promise<PlacedSandbox> {
-    if (this.#closed) return Promise.reject(new SandboxError('cancelled', 'The server is shutting down.'))
+    if (this.#closed) return Promise.reject(shuttingDown())
     if (!this.#starting) {
       this.#starting = this.#place().finally(() => (this.#starting = undefined))
     }
@@ -169,11 +172,30 @@ export class UserSandbox implements SandboxLink {
 
   async #place(): Promise<PlacedSandbox> {
     await this.#evicting
+    // The eviction was refused.
+    if (this.#placed?.client.connection.isOpen) return this.#placed
     const onProgress = (text: string) => this.#progressListeners.forEach((listener) => listener(text))
     const placed = await this.#deps.place({ onProgress })
+    if (this.#closed) {
+      placed.client.connection.close('the server lets go')
+      throw shuttingDown()
+    }
     this.#placed = placed
-    this.#lastContainerId = placed.containerId
     this.#lastReleaseMs = performance.now()
     return placed
   }
+}
+
+function bootOf({ client }: PlacedSandbox): Buffer {
+  return client.connection.hello.bootId
+}
+
+function noticeOf(before: Buffer | undefined, placed: PlacedSandbox): Notice | undefined {
+  if (before && bootOf(placed).equals(before)) return undefined
+  if (placed.how === 'found') return before && 'recreated'
+  return placed.how
+}
+
+function shuttingDown(): SandboxError {
+  return new SandboxError('cancelled', 'The server is shutting down.')
 }

@@ -1,5 +1,5 @@
 import type { Engine, ImageDetails, ProgressListener } from '../engine/engine.ts'
-import { SandboxError } from '../errors/sandbox-error.ts'
+import { isSandboxError, SandboxError } from '../errors/sandbox-error.ts'
 import type { Logger } from '../lib/logger.ts'
 import { SingleFlight } from '../lib/single-flight.ts'
 import type { BaseChoice, RuntimeDefinition } from './definition.ts'
@@ -60,23 +60,25 @@ export class BaseImages {
     for (const source of sourcesOf(reference, mirrors)) {
       try {
         const image = await this.#pullFrom(source, onProgress)
-        if (source !== reference) await engine.images.tag(image.id, reference)
+        if (source !== reference) {
+          await engine.images.tag(image.id, reference)
+          await engine.images.remove(source)
+        }
         return image
       } catch (error) {
-        // Each source may be down or lack the image; the last word is "none has it".
-        logger.warn({ image: source, error }, 'the base image could not be pulled')
+        // A source that is down or lacks the image: the next one may have it.
+        if (!isSandboxError(error, 'image_unavailable')) throw error
+        const reason = error.details['engineText'] ?? error.message
+        logger.warn({ image: source, reason }, 'the base image could not be pulled')
       }
     }
     return undefined
   }
 
-  /** Fails when the registry falls silent: a large image may take its time, but not without a word. */
+  /** Gives up when the registry falls silent: a large image may take its time, but not without a word. */
   async #pullFrom(source: string, onProgress: ProgressListener | undefined): Promise<ImageDetails> {
     const silence = new AbortController()
-    const timer = setTimeout(
-      () => silence.abort(new SandboxError('image_unavailable', 'The registry does not answer.')),
-      this.#options.silenceMs ?? SILENCE_MS,
-    )
+    const timer = setTimeout(() => silence.abort(), this.#options.silenceMs ?? SILENCE_MS)
     try {
       return await this.#options.engine.images.pull(source, {
         signal: silence.signal,
@@ -85,6 +87,9 @@ export class BaseImages {
           onProgress?.({ ...progress, text: `pulling ${source}: ${progress.text}` })
         },
       })
+    } catch (cause) {
+      if (!silence.signal.aborted) throw cause
+      throw new SandboxError('image_unavailable', 'The registry does not answer.', { cause })
     } finally {
       clearTimeout(timer)
     }

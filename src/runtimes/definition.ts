@@ -45,13 +45,11 @@ const line = (maxLength: number) =>
 
 const imageReference = z.string().max(255).regex(IMAGE_REFERENCE, 'give an image reference such as "python:3.12-slim"')
 
-const size = (minBytes: number) =>
-  z.union([
-    z.int().min(minBytes),
-    z.string().refine((text) => (parseBytes(text) ?? 0) >= minBytes, {
-      error: `give a size of at least ${minBytes} bytes, such as "512MiB"`,
-    }),
-  ])
+const size = (minBytes: number) => {
+  const error = `give a size of at least ${minBytes} bytes, such as "512MiB"`
+  const text = z.string().refine((value) => (parseBytes(value) ?? 0) >= minBytes, { error })
+  return z.union([z.int().min(minBytes, { error }), text], { error })
+}
 
 const packageGroup = z
   .strictObject({
@@ -200,9 +198,14 @@ export function parseDefinition(content: unknown, origin: string): RuntimeDefini
   const parsed = runtimeSchema.safeParse(content)
   if (parsed.success) return toDefinition(parsed.data)
   const problems = parsed.error.issues.map(
-    (issue) => `${origin}: ${issue.path.join('.') || '(file)'}: ${issue.message}`,
+    (issue) => `${origin}: ${issue.path.join('.') || '(file)'}: ${reason(issue)}`,
   )
   throw new SandboxError('config_invalid', problems.join('\n'), { hint: 'Correct the runtime definition.' })
+}
+
+/** A key that is wrong is told by its own rule, not as "invalid key". */
+function reason(issue: z.core.$ZodIssue): string {
+  return issue.code === 'invalid_key' ? issue.issues.map(({ message }) => message).join('; ') : issue.message
 }
 
 function toDefinition(parsed: Parsed): RuntimeDefinition {

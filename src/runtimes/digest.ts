@@ -11,15 +11,17 @@ export interface ImageIngredients {
   readonly platform: string
 }
 
-/** The ingredients without the base, in hex: finds an image that was brought from elsewhere when its base was not. */
-export function recipeDigest(ingredients: ImageIngredients): string {
-  const { name, dockerfile, stepsSha256, supervisorSha256, platform } = ingredients
-  return sha256(['recipe', name, dockerfile, stepsSha256, supervisorSha256, platform])
-}
-
 /** The digest of a runtime's image, in hex. The base counts by its id: a tag that has moved means another image. */
 export function runtimeDigest(ingredients: ImageIngredients, baseImageId: string): string {
-  return sha256(['runtime', recipeDigest(ingredients), baseImageId])
+  return sha256(['runtime', ...valuesOf(ingredients), baseImageId])
+}
+
+/**
+ * As {@link runtimeDigest}, but with the base by its reference: finds an image that was brought from elsewhere (`docker load`) when
+ * its base was not, so that nobody can tell the id.
+ */
+export function recipeDigest(ingredients: ImageIngredients, baseReference: string): string {
+  return sha256(['recipe', ...valuesOf(ingredients), baseReference])
 }
 
 /** "sandbox-mcp/python-minimal:0123456789abcdef" */
@@ -30,6 +32,10 @@ export function runtimeTag(name: string, digest: string): string {
 /** Name of a base image for builds, by its id ("sha256:…"): a tag of a registry may move while a build runs. */
 export function fromTag(baseImageId: string): string {
   return `sandbox-mcp/from:${baseImageId.replace('sha256:', '').slice(0, 16)}`
+}
+
+function valuesOf({ name, dockerfile, stepsSha256, supervisorSha256, platform }: ImageIngredients): string[] {
+  return [name, dockerfile, stepsSha256, supervisorSha256, platform]
 }
 
 function sha256(parts: readonly string[]): string {

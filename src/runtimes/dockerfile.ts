@@ -63,7 +63,7 @@ function step(args: readonly string[], mounts: readonly string[] = []): string {
 
 /** `RUN ["/bin/sh","…/step.sh","pip","numpy"]` → "pip numpy"; any other instruction as it is. The text may be cut at its end. */
 export function describeInstruction(text: string): string {
-  const script = /^RUN \["\/bin\/sh","\/run\/sandbox-build\/(?:step|(seal))\.sh",(.*)$/.exec(text)
+  const script = /^RUN (?:--mount=\S+ )*\["\/bin\/sh","\/run\/sandbox-build\/(?:step|(seal))\.sh",(.*)$/.exec(text)
   if (!script) return text
   const [, seal, args = ''] = script
   return seal ?? args.replace(/"\]?$/, '').replaceAll('","', ' ').replace(/^"/, '')

@@ -117,9 +117,9 @@ export class RuntimeImages {
       const image = await engine.images.inspect(runtimeTag(definition.name, digest))
       return image?.labels[RUNTIME_LABELS.digest] === digest ? readyRuntime(definition, image, digest) : undefined
     }
-    // Brought to this engine without its base (`docker load`): the recipe without the base has to do.
+    // Brought to this engine without its base: what the base is called has to do.
     for (const choice of definition.fallback ? [definition.base, definition.fallback] : [definition.base]) {
-      const recipe = recipeDigest((await this.#plan(definition, choice)).ingredients)
+      const recipe = recipeDigest((await this.#plan(definition, choice)).ingredients, choice.reference)
       const [image] = await engine.images.list({
         [RUNTIME_LABELS.role]: RUNTIME_ROLE,
         [RUNTIME_LABELS.recipe]: recipe,
@@ -150,7 +150,7 @@ export class RuntimeImages {
       [RUNTIME_LABELS.role]: RUNTIME_ROLE,
       [RUNTIME_LABELS.runtime]: name,
       [RUNTIME_LABELS.digest]: digest,
-      [RUNTIME_LABELS.recipe]: recipeDigest(ingredients),
+      [RUNTIME_LABELS.recipe]: recipeDigest(ingredients, base.choice.reference),
       [RUNTIME_LABELS.base]: base.image.id,
     }
     const tag = runtimeTag(name, digest)

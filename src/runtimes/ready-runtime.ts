@@ -8,7 +8,7 @@ export const RUNTIME_LABELS = {
   role: 'sandbox-mcp.role',
   runtime: 'sandbox-mcp.runtime',
   digest: 'sandbox-mcp.digest',
-  /** The digest without the base. */
+  /** The digest with the base by its reference in place of its id. */
   recipe: 'sandbox-mcp.recipe',
   /** Id of the base image. */
   base: 'sandbox-mcp.base',

@@ -49,6 +49,8 @@ const MAX_COMMAND_BYTES = 1024 * 1024
 const MAX_STDIN_BYTES = 512 * 1024
 const MAX_ENV_BYTES = 256 * 1024
 const MAX_ENV_ENTRY_BYTES = 128 * 1024 - 1
+/** What each word and variable takes in the frame beside its bytes. */
+const LENGTH_FIELD_BYTES = 4
 const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
 
 /** Runs commands in one sandbox. */
@@ -123,16 +125,27 @@ export class Commands {
 
   #beats(key: Uint8Array, onProgress: (beat: ProgressBeat) => void): () => void {
     const started = performance.now()
-    const beat = (lastLine: string) => onProgress({ elapsedMs: performance.now() - started, lastLine })
+    let isOver = false
+    let isAsking = false
+    const beat = (lastLine: string) => {
+      // An answer may cross the command's end: there is no progress after the result.
+      if (!isOver) onProgress({ elapsedMs: performance.now() - started, lastLine })
+    }
     beat('')
     const timer = setInterval(() => {
+      if (isAsking) return
+      isAsking = true
       this.#link
         .client()
         .then((client) => newestLine(client, key))
         .then(beat)
         .catch(ignoreLost)
+        .finally(() => (isAsking = false))
     }, PROGRESS_MS)
-    return () => clearInterval(timer)
+    return () => {
+      isOver = true
+      clearInterval(timer)
+    }
   }
 }
 
@@ -166,7 +179,9 @@ function checkCommand({ command, stdin }: CommandSpec): void {
   if (words.some((word) => word.includes('\0'))) {
     throw new SandboxError('invalid_argument', 'The command holds a NUL character.')
   }
-  if (words.reduce((sum, word) => sum + Buffer.byteLength(word), 0) > MAX_COMMAND_BYTES) {
+  // Each further word costs its length field too: a million empty ones are no small command.
+  const lengthFields = (words.length - 1) * LENGTH_FIELD_BYTES
+  if (words.reduce((sum, word) => sum + Buffer.byteLength(word), lengthFields) > MAX_COMMAND_BYTES) {
     throw new SandboxError('too_large', 'The command is longer than 1 MiB.', {
       hint: 'Write a script with write_file and run that.',
     })
@@ -186,7 +201,7 @@ function checkedEnv(env: Readonly<Record<string, string>>): Readonly<Record<stri
     }
     if (value.includes('\0')) throw new SandboxError('invalid_argument', `env: ${name} holds a NUL character.`)
     const size = name.length + 1 + Buffer.byteLength(value)
-    total += size
+    total += size + LENGTH_FIELD_BYTES
     if (size > MAX_ENV_ENTRY_BYTES || total > MAX_ENV_BYTES) {
       throw new SandboxError('too_large', 'env: more than 256 KiB in all, or 128 KiB in one variable.')
     }

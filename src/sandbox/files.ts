@@ -32,6 +32,8 @@ export interface ListSpec {
   readonly globs: readonly string[]
 }
 
+/** A version is a u64. */
+const MAX_VERSION = 2n ** 64n - 1n
 /** Directories that are shown with a count instead of their content. */
 const FOLDED = ['.git', 'node_modules']
 
@@ -138,13 +140,14 @@ export function formatVersion(version: bigint): string {
   return version.toString(36)
 }
 
+/** The version of a text that formatVersion gave. 0 is none: on the wire it means "any", and would turn the check off. */
 export function parseVersion(text: string): bigint {
-  if (!/^[0-9a-z]{1,13}$/.test(text)) {
-    throw new SandboxError('invalid_argument', 'if_version: not a version.', {
-      hint: 'Use the version that read_file or write_file gave.',
-    })
-  }
   let value = 0n
-  for (const digit of text) value = value * 36n + BigInt(Number.parseInt(digit, 36))
-  return BigInt.asUintN(64, value)
+  if (/^[1-9a-z][0-9a-z]{0,12}$/.test(text)) {
+    for (const digit of text) value = value * 36n + BigInt(Number.parseInt(digit, 36))
+  }
+  if (value >= 1n && value <= MAX_VERSION) return value
+  throw new SandboxError('invalid_argument', 'if_version: not a version.', {
+    hint: 'Use the version that read_file or write_file gave.',
+  })
 }

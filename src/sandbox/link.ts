@@ -1,4 +1,4 @@
-import { SandboxError } from '../errors/sandbox-error.ts'
+import { isSandboxError, SandboxError } from '../errors/sandbox-error.ts'
 import type { SupervisorClient } from '../supervisor/client.ts'
 import { ConnectionLost, WireError } from '../supervisor/errors.ts'
 
@@ -52,13 +52,17 @@ async function reconnected(
   signal: AbortSignal | undefined,
 ): Promise<SupervisorClient> {
   if (repeat === 'never') throw stopped(error)
-  const client = await link.client(signal)
+  const client = await link.client(signal).catch((failure: unknown) => {
+    // Who hears only that the engine is down, or failed, would repeat a command that may have run.
+    if (repeat === 'same boot' && isSandboxError(failure) && failure.code !== 'cancelled') throw stopped(failure)
+    throw failure
+  })
   const sameBoot = client.connection.hello.bootId.equals(before.connection.hello.bootId)
   if (repeat === 'same boot' && !sameBoot) throw stopped(error)
   return client
 }
 
-function stopped(cause: ConnectionLost): SandboxError {
+function stopped(cause: Error): SandboxError {
   return new SandboxError(
     'sandbox_stopped',
     'The sandbox stopped, or the way to it was cut, before the result was known.',

@@ -52,6 +52,8 @@ export interface ProcessInfo extends CommandState {
   readonly command: string
 }
 
+/** What the supervisor queues for a process; more would never be taken. */
+const MAX_INPUT_BYTES = 1024 * 1024
 /** How often a port is looked at, in milliseconds: the kernel has no event for it that reaches us. */
 const PORT_POLL_MS = 100
 
@@ -83,9 +85,15 @@ export class Processes {
     })
   }
 
-  /** Writes to a process's stdin. Resolves to its state. */
+  /** Writes to a process's stdin; `too_large` above 1 MiB. Resolves to its state. */
   async write(id: string, input: string, close: boolean, signal?: AbortSignal): Promise<CommandState> {
-    await this.#ask(id, 'never', signal, (client) => client.stdin(id, Buffer.from(input), close, { signal }))
+    const data = Buffer.from(input)
+    if (data.length > MAX_INPUT_BYTES) {
+      throw new SandboxError('too_large', 'The input is longer than 1 MiB.', {
+        hint: 'Write it in pieces, or write a file with write_file and let the process read that.',
+      })
+    }
+    await this.#ask(id, 'never', signal, (client) => client.stdin(id, data, close, { signal }))
     return this.#state(id, signal)
   }
 
@@ -155,14 +163,20 @@ export class Processes {
     const searches = [new OutputSearch(found), new OutputSearch(found)] as const
     const start = spec.since ?? { stdout: 0, stderr: 0 }
     let cursor = start
+    /** What there was when the time was up: a process that prints faster than we read is not followed for ever. */
+    let goal: OutputCursor | undefined
     for (;;) {
       const leftMs = Math.max(0, Math.round(deadline - performance.now()))
-      const output = await this.#page(client, spec, cursor, leftMs, signal)
-      const foundIn = [searches[0].push(output.stdout.data), searches[1].push(output.stderr.data)]
+      const { stdout, stderr, summary } = await this.#page(client, spec, cursor, leftMs, signal)
+      const foundIn = [searches[0].push(stdout.data), searches[1].push(stderr.data)]
       const reached = foundIn.includes(true)
-      cursor = { stdout: output.stdout.next, stderr: output.stderr.next }
-      const behind = cursor.stdout < output.summary.totalStdout || cursor.stderr < output.summary.totalStderr
-      const over = output.summary.status !== 'running' && !behind
+      cursor = { stdout: stdout.next, stderr: stderr.next }
+      if (leftMs === 0) goal ??= { stdout: summary.totalStdout, stderr: summary.totalStderr }
+      const end = goal ?? { stdout: summary.totalStdout, stderr: summary.totalStderr }
+      // A page without data has nothing after it, whatever the supervisor counts.
+      const behind =
+        (stdout.data.length > 0 && stdout.next < end.stdout) || (stderr.data.length > 0 && stderr.next < end.stderr)
+      const over = summary.status !== 'running' && !behind
       if (reached || over || (leftMs === 0 && !behind)) {
         const page = await this.#page(client, spec, spec.since, 0, signal)
         return this.#answer(spec, page, reached)
@@ -207,8 +221,10 @@ export class Processes {
 function wholePage(page: OutputPage, since: number | undefined, total: number, running: boolean): StreamPage {
   const skippedBytes = page.first - (since ?? 0)
   const start = skippedBytes > 0 ? firstCharacter(page.data) : 0
-  const mayGoOn = running || page.next < total
-  const end = mayGoOn ? wholeCharacters(page.data) : page.data.length
+  const isFull = page.next < total
+  const whole = wholeCharacters(page.data)
+  // A page too small for one character gives its bytes all the same: whoever pages has to get on.
+  const end = (running || isFull) && !(isFull && whole <= start) ? whole : page.data.length
   const data = page.data.subarray(start, Math.max(start, end))
   const first = page.first + start
   return { data, first, skippedBytes: skippedBytes + start, leftBytes: Math.max(0, total - first - data.length) }

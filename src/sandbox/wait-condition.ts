@@ -1,7 +1,9 @@
+import { StringDecoder } from 'node:string_decoder'
 import { RE2JS } from 're2js'
 import { SandboxError } from '../errors/sandbox-error.ts'
-import { visibleText } from '../lib/visible-text.ts'
+import { makeVisible } from '../lib/visible-text.ts'
 import type { SupervisorClient } from '../supervisor/client.ts'
+import { WireError } from '../supervisor/errors.ts'
 
 /** What a process_read waits for: a text or pattern in the output, or a TCP port that something listens on. */
 export type WaitCondition =
@@ -48,6 +50,9 @@ const OVERLAP_CHARACTERS = 4096
 /** Looks for a condition in output that arrives piece by piece. */
 export class OutputSearch {
   readonly #found: (text: string) => boolean
+  /** Holds back a character that is cut at the end of a piece. */
+  readonly #decoder = new StringDecoder('utf8')
+  /** As it came: a sequence that is cut is told from text only with its rest. */
   #before = ''
 
   constructor(found: (text: string) => boolean) {
@@ -55,10 +60,19 @@ export class OutputSearch {
   }
 
   push(bytes: Uint8Array): boolean {
-    const text = this.#before + visibleText(bytes)
-    this.#before = text.slice(-OVERLAP_CHARACTERS)
-    return this.#found(text)
+    const text = this.#before + this.#decoder.write(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length))
+    this.#before = overlapOf(text)
+    return this.#found(makeVisible(text))
   }
+}
+
+/** The end of a text, from the start of a line on if there is one, so that `^` does not match in the middle of one. */
+function overlapOf(text: string): string {
+  if (text.length <= OVERLAP_CHARACTERS) return text
+  const end = text.slice(-OVERLAP_CHARACTERS)
+  const line = end.slice(end.indexOf('\n') + 1)
+  // A line that is cut begins with a stand-in for what is gone.
+  return line === end ? `\ufffd${end}` : line
 }
 
 /** Socket state LISTEN in /proc/net/tcp (proc_pid_net(5); include/net/tcp_states.h). */
@@ -73,7 +87,14 @@ export async function isListening(client: SupervisorClient, port: number, signal
 
 async function readTable(client: SupervisorClient, path: string, signal?: AbortSignal): Promise<string> {
   const pieces: Buffer[] = []
-  await client.read(path, { offset: 0, length: MAX_TABLE_BYTES }, (data) => void pieces.push(data), { signal })
+  const range = { offset: 0, length: MAX_TABLE_BYTES }
+  try {
+    await client.read(path, range, (data) => void pieces.push(data), { signal })
+  } catch (error) {
+    // A kernel without IPv6 has no tcp6.
+    if (error instanceof WireError && error.code === 'not_found') return ''
+    throw error
+  }
   return Buffer.concat(pieces).toString('latin1')
 }
 

@@ -10,6 +10,13 @@ import { FRAME_MAX_LENGTH, FrameType, type Hello, PROTOCOL_VERSION } from './pro
 /** How long the supervisor may take for its HELLO, in milliseconds. */
 const HELLO_DEADLINE_MS = 10_000
 
+/**
+ * While a request is open, so much silence makes us ask whether the supervisor still answers, and so much more means that it does not:
+ * a frozen sandbox is noticed well before an MCP client gives up, which it does after 60 s. In milliseconds.
+ */
+const SILENCE_MS = 3000
+const PING_DEADLINE_MS = 10_000
+
 /** Receives the frames of one channel until `done` is returned; then the channel is free again. */
 export interface ChannelHandler {
   onFrame(type: number, payload: Buffer): 'open' | 'done'
@@ -46,6 +53,10 @@ export class Connection {
   readonly #closeListeners = new Set<(error: ConnectionLost) => void>()
   #nextChannel: number
   #lost: ConnectionLost | undefined
+  /** Runs while requests are open. */
+  #silence: NodeJS.Timeout | undefined
+  #heardMeanwhile = false
+  #isAsking = false
 
   private constructor(
     stream: ContainerStream,
@@ -83,6 +94,7 @@ export class Connection {
     const parser = new FrameParser(FRAME_MAX_LENGTH, onFrame)
     const timer = setTimeout(() => fail(new ConnectionLost('the supervisor did not answer in time')), deadlineMs)
     stream.onData((data) => {
+      if (connection) connection.#heardMeanwhile = true
       try {
         parser.push(data)
       } catch (error) {
@@ -140,6 +152,7 @@ export class Connection {
     this.#nextChannel = channel === 0xffff_ffff ? 1 : channel + 1
     if (this.#handlers.has(channel)) return this.openChannel(handler)
     this.#handlers.set(channel, handler)
+    this.#silence ??= this.#awaitSilence()
     return channel
   }
 
@@ -189,10 +202,32 @@ export class Connection {
       } catch (error) {
         // It does not fit in a frame: nothing was sent, so no reply will free the channel.
         finish()
-        this.#handlers.delete(channel)
+        this.#freeChannel(channel)
         reject(error)
       }
     })
+  }
+
+  #awaitSilence(): NodeJS.Timeout {
+    this.#heardMeanwhile = false
+    return setTimeout(() => this.#onSilence(), SILENCE_MS)
+  }
+
+  #onSilence(): void {
+    const isSilent = !this.#heardMeanwhile
+    this.#silence = this.#awaitSilence()
+    if (!isSilent || this.#isAsking) return
+    this.#isAsking = true
+    // A failure shows at the requests that are open.
+    const asked = this.request(encode.ping, FrameType.ok, decode.ok, { deadlineMs: PING_DEADLINE_MS })
+    asked.catch(() => {}).finally(() => (this.#isAsking = false))
+  }
+
+  #freeChannel(channel: number): void {
+    this.#handlers.delete(channel)
+    if (this.#handlers.size > 0) return
+    clearTimeout(this.#silence)
+    this.#silence = undefined
   }
 
   /** For frames whose failure shows elsewhere: a lost connection rejects every open request. */
@@ -206,12 +241,13 @@ export class Connection {
       if (channel === 0) throw new MalformedBytes(`the supervisor ended the connection (frame ${type})`)
       throw new MalformedBytes(`reply on channel ${channel}, which is not open`)
     }
-    if (handler.onFrame(type, payload) === 'done') this.#handlers.delete(channel)
+    if (handler.onFrame(type, payload) === 'done') this.#freeChannel(channel)
   }
 
   #fail(error: ConnectionLost): void {
     if (this.#lost) return
     this.#lost = error
+    clearTimeout(this.#silence)
     for (const handler of this.#handlers.values()) handler.onLost(error)
     this.#handlers.clear()
     for (const listener of this.#closeListeners) listener(error)

@@ -10,8 +10,9 @@ const DRAIN_MS = 3000
 /**
  * Serves one client over stdin and stdout until it is gone: stdin ended, or stdout broke. Answers that are under way when stdin ends
  * are still written, within a bound. (MCP 2025-11-25, transports, stdio: the client closes the input stream to end the server.)
+ * `onEnd` is called as soon as the end is known, before those answers.
  */
-export async function serveStdio(server: Server, stopped: AbortSignal): Promise<void> {
+export async function serveStdio(server: Server, stopped: AbortSignal, onEnd: () => void): Promise<void> {
   const transport = new StdioServerTransport()
   const open = new OpenRequests()
   await server.connect(transport)
@@ -25,7 +26,7 @@ export async function serveStdio(server: Server, stopped: AbortSignal): Promise<
     once(stopped, 'abort', { signal: aborted.signal }),
   ]
   try {
-    await Promise.race(gone)
+    await Promise.race(gone).finally(onEnd)
     if (!signal.aborted) await Promise.race([open.drained(), delay(DRAIN_MS, undefined, { signal })])
   } catch (error) {
     if (!signal.aborted) throw error

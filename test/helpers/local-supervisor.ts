@@ -30,25 +30,37 @@ export async function startLocalSupervisor(extraArgs: readonly string[] = []): P
   const child = spawn(SUPERVISOR_BINARY, [...args, ...extraArgs], { stdio: ['ignore', 'inherit', 'inherit'] })
   await once(child, 'spawn')
   const clients: SupervisorClient[] = []
+  const connect = async (): Promise<SupervisorClient> => {
+    const bridge = spawn(SUPERVISOR_BINARY, ['connect', '--socket', socket], { stdio: ['pipe', 'pipe', 'pipe'] })
+    const client = new SupervisorClient(await Connection.open(childStream(bridge)))
+    clients.push(client)
+    return client
+  }
   return {
     workspace,
     spool,
     process: child,
-    async connect() {
-      const bridge = spawn(SUPERVISOR_BINARY, ['connect', '--socket', socket], { stdio: ['pipe', 'pipe', 'pipe'] })
-      const client = new SupervisorClient(await Connection.open(childStream(bridge)))
-      clients.push(client)
-      return client
-    },
+    connect,
     async [Symbol.asyncDispose]() {
-      for (const client of clients) client.connection.close('the test is over')
       if (child.exitCode === null && child.signalCode === null) {
+        await endCommands(await connect())
         child.kill('SIGKILL')
         await once(child, 'exit')
       }
+      for (const client of clients) client.connection.close('the test is over')
       await rm(directory, { recursive: true, force: true })
     },
   }
+}
+
+/**
+ * Ends what still runs, one command after another. KILL_ALL is not used: here it must not be `kill(-1)`, and a fault in that would end
+ * every process of whoever runs the tests.
+ */
+async function endCommands(client: SupervisorClient): Promise<void> {
+  const commands = await client.commands()
+  const live = commands.filter(({ status, leftRunning }) => status === 'running' || leftRunning)
+  await Promise.all(live.map(({ id }) => client.signal(id, 9, true)))
 }
 
 /** The stdio of a child process as a ContainerStream. */

@@ -17,7 +17,7 @@ export async function files(world: World): Promise<SuiteResult> {
   const large = Buffer.alloc(LARGE_BYTES, 'y')
   const { files: sandboxFiles } = lease.sandbox
   await sandboxFiles.write('large', large, { mode: 'overwrite' })
-  const rounds = world.quick ? 6 : 25
+  const rounds = world.quick ? 3 : 12
   const smallStats = await interleave(
     [
       { name: 'read_file 1 KB', run: () => served.call('read_file', { path: 'small' }) },
@@ -30,7 +30,7 @@ export async function files(world: World): Promise<SuiteResult> {
       },
       { name: 'putArchive 1 KB', run: () => putArchive('archived', Buffer.from(small)) },
     ],
-    { rounds, inARow: 3 },
+    { rounds, inARow: 10 },
   )
   const largeStats = await interleave(
     [

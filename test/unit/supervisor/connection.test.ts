@@ -21,6 +21,38 @@ async function settle(): Promise<void> {
   for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve))
 }
 
+describe('a supervisor that is frozen', () => {
+  test('is noticed 13 s after the request, however long the request may wait', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    const { client, connection } = await openScripted()
+    const failure = failureOf(client.wait('abc-1', { waitMs: 50_000, head: 0, tail: 0 }))
+    await vi.advanceTimersByTimeAsync(12_999)
+    expect(connection.isOpen).toBe(true)
+    await vi.advanceTimersByTimeAsync(1)
+    expect(await failure).toBeInstanceOf(ConnectionLost)
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test('is not looked for while nobody waits, or while it is heard', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    const { supervisor, client } = await openScripted()
+    await vi.advanceTimersByTimeAsync(60_000)
+    const slow = client.wait('abc-1', { waitMs: 50_000, head: 0, tail: 0 })
+    const { channel } = await supervisor.next(FrameType.wait)
+    for (let second = 0; second < 10; second++) {
+      const quick = client.quiesce(0, 0)
+      const asked = await supervisor.next(FrameType.quiesce)
+      void supervisor.send(reply.quiesced(asked.channel, true))
+      await quick
+      await vi.advanceTimersByTimeAsync(1000)
+    }
+    expect(supervisor.count(FrameType.ping)).toBe(0)
+    void supervisor.send(reply.result(channel))
+    await slow
+    expect(vi.getTimerCount()).toBe(0)
+  })
+})
+
 describe('the handshake', () => {
   test('is sent without waiting, and gives what the supervisor says of itself', async () => {
     const { host, supervisor } = newStream()
@@ -259,9 +291,10 @@ describe('the end of the connection', () => {
   test('does not come while a request may wait longer by its own wish', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
     const { supervisor, client, connection } = await openScripted()
+    supervisor.answersPings = true
     const asked = client.wait('abc-1', { waitMs: 50_000, head: 0, tail: 0 })
     const { channel } = await supervisor.next(FrameType.wait)
-    vi.advanceTimersByTime(60_000)
+    await vi.advanceTimersByTimeAsync(60_000)
     expect(connection.isOpen).toBe(true)
     await supervisor.send(reply.result(channel))
     await expect(asked).resolves.toMatchObject({ summary: { id: 'abc-1' } })

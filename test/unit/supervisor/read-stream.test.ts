@@ -191,9 +191,10 @@ describe('it ends early', () => {
   test('never by time, when there is no deadline', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
     const { supervisor, client, connection } = await openScripted()
+    supervisor.answersPings = true
     const reading = client.read('/x', WHOLE, () => {}, { deadlineMs: NO_DEADLINE })
     const { channel } = await supervisor.next(FrameType.read)
-    vi.advanceTimersByTime(10 * 60_000)
+    await vi.advanceTimersByTimeAsync(10 * 60_000)
     expect(connection.isOpen).toBe(true)
     void supervisor.send(reply.readEnd(channel))
     await reading

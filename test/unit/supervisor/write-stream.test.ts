@@ -196,6 +196,7 @@ describe('time', () => {
   test('that the source takes is not held against the supervisor', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
     const { supervisor, client, connection } = await openScripted()
+    supervisor.answersPings = true
     acceptWrites(supervisor)
     const more = deferred<void>()
     async function* slow(): AsyncIterable<Uint8Array> {
@@ -205,7 +206,7 @@ describe('time', () => {
     const writing = client.write('/x', slow(), OVERWRITE)
     await supervisor.next(FrameType.writeData)
     await settle()
-    vi.advanceTimersByTime(10 * 60_000)
+    await vi.advanceTimersByTimeAsync(10 * 60_000)
     expect(connection.isOpen).toBe(true)
     more.resolve()
     await writing
@@ -215,11 +216,12 @@ describe('time', () => {
   test('that the supervisor takes for the end is bounded', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
     const { supervisor, client } = await openScripted()
+    supervisor.answersPings = true
     const writing = client.write('/x', source(Buffer.from('all')), OVERWRITE)
     const failure = failureOf(writing)
     await supervisor.next(FrameType.writeEnd)
     await settle()
-    vi.advanceTimersByTime(60_000)
+    await vi.advanceTimersByTimeAsync(60_000)
     expect(await failure).toMatchObject({ message: 'no progress within 60000 ms' })
   })
 })

@@ -1,0 +1,66 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import type { Client } from '@modelcontextprotocol/sdk/client/index.js'
+import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
+import { expect, test } from 'vitest'
+import { startForManyUsers } from '../helpers/in-process.ts'
+import { useInstallation } from '../helpers/installation.ts'
+
+const installation = useInstallation()
+
+async function exec(client: Client, args: Record<string, unknown>): Promise<CallToolResult> {
+  return (await client.callTool({ name: 'shell_exec', arguments: args }, undefined, {
+    timeout: 110_000,
+  })) as CallToolResult
+}
+
+const textOf = ({ content: [first] }: CallToolResult) => (first?.type === 'text' ? first.text : '')
+
+// LC23
+test('at the limit of sandboxes the one idle longest sleeps for a new user, and never a busy one', async () => {
+  await using server = startForManyUsers(installation.name, { 'max-sandboxes': '3' })
+  const users = Array.from({ length: 5 }, () => installation.newUser())
+  const [oldest, busy, recent, fourth, fifth] = await Promise.all(users.map((user) => server.clientOf(user)))
+  if (!oldest || !busy || !recent || !fourth || !fifth) throw new Error('five clients')
+  await exec(busy, { command: 'sleep 3600', wait_s: 0 })
+  await exec(oldest, { command: 'echo kept > file' })
+  await exec(recent, { command: 'true' })
+
+  expect(textOf(await exec(fourth, { command: 'echo in' }))).toContain('in')
+  const awake = await Promise.all(users.map(async (user) => (await installation.containers(user)).length))
+  expect(awake).toEqual([0, 1, 1, 1, 0])
+
+  await exec(recent, { command: 'sleep 3600', wait_s: 0 })
+  await exec(fourth, { command: 'sleep 3600', wait_s: 0 })
+  const refused = await exec(fifth, { command: 'true' })
+  expect(refused.isError).toBe(true)
+  expect(textOf(refused)).toMatch(
+    /^sandbox_limit: All 3 sandboxes of this server are in use\. Wait for running work to end/,
+  )
+  expect((await installation.containers(users[4])).length).toBe(0)
+  // Those that have a sandbox go on.
+  expect(textOf(await exec(busy, { command: 'echo still' }))).toContain('still')
+})
+
+// RX24
+test('while 20 users flood at once the server’s event loop goes on, and each gets an answer of its own', async () => {
+  await using server = startForManyUsers(installation.name, { cpus: '0.1', memory: '64MiB' })
+  const clients = await Promise.all(Array.from({ length: 20 }, () => server.clientOf(installation.newUser())))
+  await Promise.all(clients.map((client) => exec(client, { command: 'true' })))
+
+  const delay = monitorEventLoopDelay({ resolution: 10 })
+  delay.enable()
+  const flooding = clients.map((client, at) =>
+    exec(client, { command: `yes ${'x'.repeat(200)} | head -c 20000000; echo user ${at}`, max_output_bytes: 65_536 }),
+  )
+  const results = await Promise.all(flooding)
+  delay.disable()
+  for (const [at, result] of results.entries()) {
+    expect(result.structuredContent).toMatchObject({
+      status: 'exited',
+      exit_code: 0,
+      stdout_bytes: 20_000_000 + `user ${at}\n`.length,
+    })
+    expect(textOf(result)).toMatch(new RegExp(`user ${at}$`))
+  }
+  expect(delay.percentile(99) / 1e6).toBeLessThan(200)
+})

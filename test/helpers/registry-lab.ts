@@ -1,0 +1,150 @@
+import { randomBytes } from 'node:crypto'
+import type { ContainerDetails } from '../../src/engine/engine.ts'
+import { silentLogger } from '../../src/lib/logger.ts'
+import { Registry, type RegistryDeps } from '../../src/registry/registry.ts'
+import type { SandboxPolicy } from '../../src/registry/sandbox-spec.ts'
+import { identityOf } from '../../src/registry/identity.ts'
+import type { ReadyRuntime } from '../../src/runtimes/ready-runtime.ts'
+import { FrameType } from '../../src/supervisor/protocol.ts'
+import { createFakeEngine, type FakeEngine } from './fake-engine.ts'
+import type { FakeEngineOptions } from './fake-world.ts'
+import { type HostFrame, ScriptedSupervisor } from './scripted-supervisor.ts'
+import { reply } from './supervisor-frames.ts'
+
+const MIB = 1024 * 1024
+
+export const TEST_POLICY: SandboxPolicy = {
+  limits: {
+    memoryBytes: 256 * MIB,
+    cpus: 1,
+    pids: 64,
+    tmpBytes: 16 * MIB,
+    spoolBytes: 16 * MIB,
+    shmBytes: 16 * MIB,
+    fileBytes: 64 * MIB,
+    openFiles: 256,
+  },
+  network: 'none',
+  ociRuntime: undefined,
+  maxTimeoutMs: 3_600_000,
+  idleExitMs: 0,
+}
+
+/** What the supervisor of one container would know. */
+export interface SupervisorState {
+  readonly bootId: Buffer
+  /** Commands that run, whoever started them. */
+  running: number
+  /** An eviction holds all use. */
+  held: boolean
+  /** It does not even greet. */
+  mute: boolean
+  readonly connections: Set<ScriptedSupervisor>
+}
+
+/** Registries over one fake engine, whose containers each have a supervisor that answers what the registry asks. */
+export interface RegistryLab {
+  readonly engine: FakeEngine
+  readonly runtime: ReadyRuntime
+  /** Another server of the same installation. */
+  server(overrides?: Partial<RegistryDeps>): Registry
+  /** The user's container, if there is one. */
+  container(user: string): Promise<ContainerDetails | undefined>
+  supervisorOf(user: string): Promise<SupervisorState>
+  calls(method: string): number
+  /** Containers made from now on have a supervisor that never greets. */
+  muteNext: boolean
+  /** Asked at each QUIESCE; its promise delays the answer. */
+  onQuiesce: (() => Promise<void> | undefined) | undefined
+}
+
+const INSTALLATION = 'test'
+const IMAGE = 'sandbox-mcp/test:1'
+
+export async function registryLab(options: FakeEngineOptions = {}): Promise<RegistryLab> {
+  const states = new Map<string, SupervisorState>()
+  const engine = createFakeEngine({
+    images: [IMAGE],
+    ...options,
+    onStream(container, _spec, program) {
+      const state = states.get(container.id) ?? newState(lab.muteNext)
+      states.set(container.id, state)
+      const supervisor = new ScriptedSupervisor(program)
+      state.connections.add(supervisor)
+      supervisor.answer = (frame) => answer(lab, state, supervisor, frame)
+      if (!state.mute) void supervisor.send(reply.hello({ bootId: state.bootId }))
+    },
+  })
+  const image = await engine.images.inspect(IMAGE)
+  if (!image) throw new Error('the fake engine has no image')
+  const runtime: ReadyRuntime = {
+    name: 'test',
+    description: 'for tests',
+    imageId: image.id,
+    digest: 'd1',
+    tag: IMAGE,
+    sizeBytes: 1,
+    env: { PATH: '/usr/bin:/bin' },
+    workDir: '/workspace',
+  }
+  const lab: RegistryLab = {
+    engine,
+    runtime,
+    muteNext: false,
+    onQuiesce: undefined,
+    server: (overrides = {}) =>
+      new Registry({
+        engine,
+        policy: TEST_POLICY,
+        installation: INSTALLATION,
+        info: () => engine.info(),
+        runtime: () => Promise.resolve(runtime),
+        forgetRuntime: () => {},
+        idleTimeoutMs: 0,
+        maxSandboxes: 100,
+        maxStarts: 8,
+        logger: silentLogger,
+        ...overrides,
+      }),
+    container: (user) => engine.containers.inspect(identityOf(INSTALLATION, user).containerName),
+    async supervisorOf(user) {
+      const container = await lab.container(user)
+      const state = container && states.get(container.id)
+      if (!state) throw new Error(`no supervisor for ${user}`)
+      return state
+    },
+    calls: (method) => engine.calls.filter((call) => call === method).length,
+  }
+  return lab
+}
+
+/** The name of a user's container and volume in the lab. */
+export function labIdentity(user: string) {
+  return identityOf(INSTALLATION, user)
+}
+
+function newState(mute: boolean): SupervisorState {
+  return { bootId: randomBytes(16), running: 0, held: false, mute, connections: new Set() }
+}
+
+function answer(
+  lab: RegistryLab,
+  state: SupervisorState,
+  supervisor: ScriptedSupervisor,
+  { type, channel }: HostFrame,
+): Buffer | undefined {
+  if (type === FrameType.quiesce) {
+    const delayed = lab.onQuiesce?.()
+    const quiesced = () => {
+      const ok = state.running === 0
+      if (ok) state.held = true
+      return reply.quiesced(channel, ok, 0, state.running)
+    }
+    if (!delayed) return quiesced()
+    void delayed.then(() => supervisor.send(quiesced()))
+    return undefined
+  }
+  if (type === FrameType.ping) return reply.ok(channel)
+  if (type !== FrameType.stat) return undefined
+  return state.held ? reply.error(channel, 'quiescing') : reply.stat(channel)
+}

@@ -1,0 +1,94 @@
+import { describe, expect, test } from 'vitest'
+import { silentLogger } from '../../../src/lib/logger.ts'
+import { build } from '../../../src/operator/build.ts'
+import { listRuntimes } from '../../../src/operator/runtimes.ts'
+import { RuntimeImages } from '../../../src/runtimes/image-builder.ts'
+import { expectCode } from '../../helpers/expect-code.ts'
+import { createFakeEngine } from '../../helpers/fake-engine.ts'
+import type { FakeEngineOptions } from '../../helpers/fake-world.ts'
+import { useRuntimeFixtures } from '../../helpers/runtime-fixtures.ts'
+import { containerSpec } from '../../helpers/specs.ts'
+
+const fixtures = useRuntimeFixtures()
+const PACKAGES = [{ package_manager: 'pip', packages: ['numpy', 'httpx'] }]
+
+function setUp(kind: { isTerminal?: boolean; json?: boolean } = {}, engineOptions: FakeEngineOptions = {}) {
+  const engine = createFakeEngine({ images: ['a:1'], ...engineOptions })
+  const catalogue = fixtures.catalogue(
+    { name: 'one', base_image: 'a:1' },
+    { name: 'two', base_image: 'a:1', packages: PACKAGES },
+  )
+  const images = new RuntimeImages({ engine, catalogue, logger: silentLogger, supervisorDir: fixtures.supervisorDir })
+  let text = ''
+  const out = { isTerminal: false, json: false, ...kind, write: (piece: string) => void (text += piece) }
+  return { engine, catalogue, images, out, text: () => text }
+}
+
+describe('build', () => {
+  test('prints each step, then what was built; the second time that it was there', async () => {
+    const deps = setUp()
+    await build({ names: ['two'] }, deps)
+    const lines = deps.text().trimEnd().split('\n')
+    expect(lines[0]).toMatch(/^two: step 1 of \d+: FROM sandbox-mcp\/from:/)
+    expect(lines).toContainEqual(expect.stringMatching(/^two: step 4 of \d+: pip numpy httpx$/))
+    expect(lines.at(-1)).toMatch(/^two {2}sandbox-mcp\/two:[0-9a-f]{16} {2}1 KiB {2}built in [\d.]+ m?s$/)
+    await build({ names: ['two'] }, deps)
+    expect(deps.text().trimEnd().split('\n').at(-1)).toMatch(/already built$/)
+  })
+
+  test('writes over one line on a terminal, and leaves the result alone', async () => {
+    const deps = setUp({ isTerminal: true })
+    await build({ names: ['one'] }, deps)
+    const states = deps.text().split('\r\x1b[K')
+    expect(states.length).toBeGreaterThan(3)
+    expect(states.slice(0, -1).join('')).not.toContain('\n')
+    expect(states.at(-1)).toMatch(/^one .*built in .*\n$/)
+  })
+
+  test('builds all, and prints one JSON document', async () => {
+    const deps = setUp({ json: true })
+    await build({ names: ['one'], all: true }, deps)
+    expect(JSON.parse(deps.text())).toEqual([
+      expect.objectContaining({ name: 'one', built: true, sizeBytes: 1024, seconds: expect.any(Number) }),
+      expect.objectContaining({ name: 'two', built: true, tag: expect.stringMatching(/^sandbox-mcp\/two:/) }),
+    ])
+  })
+
+  test('builds nothing when one of the names is unknown', async () => {
+    const deps = setUp()
+    await expectCode(build({ names: ['one', 'three'] }, deps), 'invalid_argument')
+    expect(deps.engine.calls).toEqual([])
+  })
+
+  test('shows the last lines of a step that failed', async () => {
+    const deps = setUp({}, { onBuildStep: (step) => (step.includes('numpy') ? 1 : 0) })
+    await expectCode(build({ names: ['two'] }, deps), 'image_unavailable')
+    expect(deps.text()).toContain('returned a non-zero code: 1\n')
+  })
+})
+
+describe('the list of runtimes', () => {
+  test('tells packages, what is built, and how many sandboxes use it; it builds nothing', async () => {
+    const deps = setUp()
+    const two = await deps.images.ensure('two')
+    const labels = { 'sandbox-mcp.role': 'sandbox', 'sandbox-mcp.runtime': 'two' }
+    await deps.engine.containers.create(containerSpec({ name: 'c', image: two.imageId, labels }))
+    await listRuntimes(deps)
+    expect(deps.text().split('\n')).toEqual([
+      'RUNTIME  IMAGE             SIZE   IN USE  PACKAGES',
+      'one      not built                0',
+      `two      ${two.digest.slice(0, 16)}  1 KiB  1       numpy httpx`,
+      '',
+    ])
+    expect(deps.engine.calls.filter((call) => call === 'images.build')).toHaveLength(1)
+  })
+
+  test('is one JSON document with --json', async () => {
+    const deps = setUp({ json: true })
+    await listRuntimes(deps)
+    expect(JSON.parse(deps.text())).toEqual([
+      { name: 'one', description: 'For a test.', packages: [], image: null, sandboxes: 0 },
+      { name: 'two', description: 'For a test.', packages: ['numpy', 'httpx'], image: null, sandboxes: 0 },
+    ])
+  })
+})

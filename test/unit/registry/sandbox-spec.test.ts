@@ -1,0 +1,48 @@
+import { expect, test } from 'vitest'
+import { containerSpec, sandboxFacts } from '../../../src/registry/sandbox-spec.ts'
+import { labIdentity, registryLab, TEST_POLICY } from '../../helpers/registry-lab.ts'
+
+test('the container runs the supervisor and nothing of the server, as the user alone', async () => {
+  const { runtime } = await registryLab()
+  const spec = containerSpec(labIdentity('ada'), 1_100_001, runtime, { ...TEST_POLICY, idleExitMs: 90_500 })
+  expect(spec).toMatchObject({ image: runtime.imageId, uid: 1_100_001, bridgeUid: 65_532, network: 'none' })
+  expect(spec.command).toEqual([
+    '/.sandbox/supervisor',
+    'init',
+    '--bridge-uid',
+    '65532',
+    '--spool',
+    '/tmp/.sandbox',
+    '--workspace',
+    '/workspace',
+    '--idle-exit',
+    '91',
+  ])
+  expect(Object.keys(spec.env).sort()).toEqual(['HOME', 'LANG', 'PATH'])
+  expect(spec.volume).toEqual({ name: labIdentity('ada').volumeName, mountPath: '/workspace' })
+  expect('ociRuntime' in spec).toBe(false)
+})
+
+test('what the runtime says of itself wins over the settings', async () => {
+  const { runtime } = await registryLab()
+  const special = { ...runtime, limits: { pids: 99 }, network: 'bridge', ociRuntime: 'runsc' } as const
+  const policy = { ...TEST_POLICY, ociRuntime: 'crun' }
+  const spec = containerSpec(labIdentity('ada'), 1_100_001, special, policy)
+  expect(spec).toMatchObject({ limits: { ...TEST_POLICY.limits, pids: 99 }, network: 'bridge', ociRuntime: 'runsc' })
+  expect(sandboxFacts(special, policy).network).toBe('bridge')
+  expect(containerSpec(labIdentity('ada'), 1_100_001, runtime, policy).ociRuntime).toBe('crun')
+})
+
+test('programs do not wait for a person', async () => {
+  const { runtime } = await registryLab()
+  expect(sandboxFacts(runtime, TEST_POLICY).env).toMatchObject({
+    CI: '1',
+    NO_COLOR: '1',
+    TERM: 'dumb',
+    PAGER: 'cat',
+    GIT_TERMINAL_PROMPT: '0',
+    DEBIAN_FRONTEND: 'noninteractive',
+    PYTHONUNBUFFERED: '1',
+    LANG: 'C.UTF-8',
+  })
+})
