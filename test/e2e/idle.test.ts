@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { useInstallation } from '../helpers/installation.ts'
-import { startInBackground, untilPrinted } from '../helpers/processes.ts'
+import { commandLinesWith, startInBackground, untilPrinted } from '../helpers/processes.ts'
 
 const installation = useInstallation()
 const SHORT = { SANDBOX_IDLE_TIMEOUT: '1s' }
@@ -37,10 +37,12 @@ describe('a sandbox that nobody uses', () => {
     const user = installation.newUser()
     await using server = await installation.start({ user, env: SHORT })
     await server.exec('setsid sleep 3600 >/dev/null 2>&1 </dev/null &')
+    expect(await commandLinesWith(server, 'sleep 3600')).toEqual(['sleep 3600'])
     await asleep(user)
-    const answer = await server.call('shell_exec', { command: 'pgrep -c sleep; ls -A' })
+    const answer = await server.call('shell_exec', { command: 'ls -A' })
     expect(answer.structured.notice).toContain('processes lost')
     expect(answer.text).toContain('processes lost')
+    expect(await commandLinesWith(server, 'sleep 3600')).toEqual([])
   })
 
   test('of a dead server ends by itself after twice the idle timeout, and the next call wakes it', async () => {
