@@ -7,7 +7,9 @@ import type { Logger } from './lib/logger.ts'
 import { Registry } from './registry/registry.ts'
 import type { SandboxPolicy } from './registry/sandbox-spec.ts'
 import { BUILT_IN_DIR, Catalogue } from './runtimes/catalogue.ts'
+import { PackageFetcher } from './runtimes/fetch/package-fetcher.ts'
 import { RuntimeImages } from './runtimes/image-builder.ts'
+import type { PackageSources } from './runtimes/package-sources.ts'
 
 /** The parts of the program, connected. Nothing has been asked of the engine yet. */
 export interface App {
@@ -32,31 +34,42 @@ export function createApp(config: Config, env: NodeJS.ProcessEnv, logger: Logger
   const address = findEngine(systemSources(config.engine || undefined, env))
   const engine = createDockerEngine({ address, logger })
   const catalogue = Catalogue.load([BUILT_IN_DIR, ...(config.runtimesDir ? [config.runtimesDir] : [])])
+  const packageSources: PackageSources = {
+    pipIndexes: config.pipIndex,
+    pipTrustedHosts: config.pipTrustedHost,
+    npmRegistry: config.npmRegistry || undefined,
+    aptMirror: config.aptMirror || undefined,
+    certificatesFile: config.buildCa || undefined,
+  }
   const images = new RuntimeImages({
     engine,
     catalogue,
     logger,
     imageMirrors: config.imageMirrors,
     buildNetwork: config.buildNetwork,
-    packageSources: {
-      pipIndexes: config.pipIndex,
-      pipTrustedHosts: config.pipTrustedHost,
-      npmRegistry: config.npmRegistry || undefined,
-      aptMirror: config.aptMirror || undefined,
-      certificatesFile: config.buildCa || undefined,
-    },
+    packageSources,
   })
   const registry = new Registry({
     engine,
     policy: policyOf(config),
     installation: config.installation,
     info: remembered(() => engine.info()),
-    runtime: ({ signal, onProgress }) =>
-      images.ensure(config.runtime, {
+    runtime: (name, { signal, onProgress }) =>
+      images.ensure(name, {
         signal,
         onProgress: onProgress && (({ step, steps, text }) => onProgress(`step ${step} of ${steps}: ${text}`)),
       }),
-    forgetRuntime: () => images.forget(config.runtime),
+    forgetRuntime: (name) => images.forget(name),
+    runtimes: catalogue.names,
+    runtimeOf: (user) => config.runtimes.get(user) ?? config.runtime,
+    packages: new PackageFetcher({
+      engine,
+      sources: packageSources,
+      network: config.installNetwork,
+      maxBytes: config.installSize,
+      ociRuntime: config.ociRuntime || undefined,
+      runtimes: catalogue.names,
+    }),
     idleTimeoutMs: config.idleTimeout,
     maxSandboxes: config.maxSandboxes,
     maxStarts: availableParallelism(),

@@ -29,5 +29,6 @@ const URL_PASSWORD = /(\/\/[^/:@\s]*:)\S+@/g
 function masked(key: SettingKey, given: unknown): string {
   const setting: Setting = SETTINGS[key]
   if (setting.secret) return '***'
-  return String(given).replace(URL_PASSWORD, '$1***@')
+  const text = typeof given === 'object' ? JSON.stringify(given) : String(given)
+  return text.replace(URL_PASSWORD, '$1***@')
 }

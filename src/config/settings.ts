@@ -54,6 +54,24 @@ const name = z
   .string()
   .regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, 'use lower-case letters, digits, ".", "_" and "-" (at most 63)')
 
+/** Runtimes by user: an object in the config file, "alice=polyglot,bob=node-minimal" elsewhere. */
+const runtimesByUser = z
+  .union([z.record(z.string(), z.string()), z.string()])
+  .transform((given) => (typeof given === 'string' ? pairs(given) : Object.entries(given)))
+  .pipe(z.array(z.tuple([z.string().min(1).max(256), name], 'write each as user=runtime')))
+  .transform((entries): ReadonlyMap<string, string> => new Map(entries))
+
+/** The runtime is what follows the last "=": a user's name may hold one. */
+function pairs(text: string): string[][] {
+  const items = text.split(',').map((item) => item.trim())
+  return items
+    .filter((item) => item !== '')
+    .map((item) => {
+      const at = item.lastIndexOf('=')
+      return at < 0 ? [item] : [item.slice(0, at).trim(), item.slice(at + 1).trim()]
+    })
+}
+
 /** One setting: its schema, its default as text or number, and what `--help` says. */
 export interface Setting {
   readonly schema: z.ZodType
@@ -75,6 +93,13 @@ export const SETTINGS = {
     about: 'Whose sandbox this server serves over stdio. The same user reaches the same sandbox from every client.',
   },
   runtime: { schema: name, fallback: 'python-minimal', about: 'Name of the runtime of new sandboxes.' },
+  runtimes: {
+    schema: runtimesByUser,
+    fallback: '',
+    about:
+      'Runtimes of single users, in place of the default: user=runtime, separated by commas (an object in the config file). What a ' +
+      'user chose with sandbox_manage comes first.',
+  },
   installation: {
     schema: name,
     fallback: 'default',
@@ -113,6 +138,18 @@ export const SETTINGS = {
     fallback: 'none',
     about: 'Network of the sandboxes. bridge gives them the whole network of the engine, also the host’s own services.',
   },
+  installNetwork: {
+    schema: z.enum(['none', 'bridge', 'host']),
+    fallback: 'none',
+    about:
+      'Network for install_packages alone: that of the engine’s containers, the host’s own, or none. A container that holds nothing of ' +
+      'a user downloads from the configured indexes; the sandboxes themselves gain no network.',
+  },
+  installSize: {
+    schema: bytes(1024 ** 2),
+    fallback: '512MiB',
+    about: 'Most that one call of install_packages may download; it is held in memory meanwhile.',
+  },
   memory: { schema: bytes(16 * 1024 ** 2), fallback: '512MiB', about: 'Memory of one sandbox, swap included.' },
   cpus: { schema: decimal(z.number().min(0.1).max(1024)), fallback: 1, about: 'CPUs’ worth of time of one sandbox.' },
   pids: { schema: integer(64, 32_768), fallback: 256, about: 'Processes and threads of one sandbox.' },
@@ -142,28 +179,30 @@ export const SETTINGS = {
   buildCa: {
     schema: z.string(),
     fallback: '',
-    about: 'File of certificates (PEM) that builds trust in place of the public ones. Not kept in images.',
+    about:
+      'File of certificates (PEM) that builds and downloads of packages trust in place of the public ones. Not kept in images.',
   },
   pipIndex: {
     schema: list(httpUrl),
     fallback: '',
     about:
-      'Python indexes that builds use; the first is in place of pypi.org. May hold user:password; not kept in images.',
+      'Python indexes that builds and install_packages use; the first is in place of pypi.org. May hold user:password; not kept in images.',
   },
   pipTrustedHost: {
     schema: list(z.string().regex(/^[A-Za-z0-9.:[\]-]+$/, 'give a host or host:port')),
     fallback: '',
-    about: 'Hosts of Python indexes that builds may use without TLS.',
+    about: 'Hosts of Python indexes that may be used without TLS.',
   },
   npmRegistry: {
     schema: orEmpty(httpUrl),
     fallback: '',
-    about: 'npm registry that builds use. May hold user:password; not kept in images.',
+    about: 'npm registry that builds and install_packages use. May hold user:password; not kept in images.',
   },
   aptMirror: {
     schema: orEmpty(httpUrl),
     fallback: '',
-    about: 'Debian mirror that builds use, with debian/ and debian-security/ below it. Not kept in images.',
+    about:
+      'Debian mirror that builds and install_packages use, with debian/ and debian-security/ below it. Not kept in images.',
   },
   logLevel: {
     schema: z.enum(['debug', 'info', 'warn', 'error', 'silent']),

@@ -59,11 +59,14 @@ export interface ContainerSpec {
   readonly env: Readonly<Record<string, string>>
   readonly command: readonly string[]
   readonly workDir: string
-  /** The one volume, mounted read-write at `mountPath`, directly under "/". */
-  readonly volume: { readonly name: string; readonly mountPath: string }
+  /** The one volume, mounted read-write at `mountPath`, directly under "/". Without one nothing outlives the container. */
+  readonly volume?: { readonly name: string; readonly mountPath: string }
   readonly limits: ContainerLimits
-  /** "none": no interface but lo. "bridge": the engine's default network (operator's choice). */
-  readonly network: 'none' | 'bridge'
+  /**
+   * "none": no interface but lo. "bridge": the engine's default network (operator's choice). "host": the host's own interfaces; never
+   * for a container that runs what a user chose.
+   */
+  readonly network: 'none' | 'bridge' | 'host'
   /** Another OCI runtime, for instance "runsc". */
   readonly ociRuntime?: string
 }

@@ -30,7 +30,7 @@ export function findMismatches(spec: ContainerSpec, effective: EffectiveProfile)
     networkMode: spec.network,
     pidMode: '',
     ipcMode: 'private',
-    mounts: [{ type: 'volume', name: volume.name, target: volume.mountPath, readOnly: false }],
+    mounts: volume ? [{ type: 'volume', name: volume.name, target: volume.mountPath, readOnly: false }] : [],
   }
   return (Object.keys(wanted) as (keyof EffectiveProfile)[])
     .filter((protection) => !isDeepStrictEqual(wanted[protection], effective[protection]))

@@ -178,6 +178,20 @@ export const ERROR_CODES = {
     retryable: false,
     hint: 'Check the name and the version of the package.',
   },
+  index_unreachable: {
+    kind: 'unavailable',
+    httpStatus: 502,
+    exitCode: 69,
+    retryable: true,
+    hint: 'Call again later; if it persists, tell the operator, who sets the indexes and their certificates.',
+  },
+  install_failed: {
+    kind: 'conflict',
+    httpStatus: 422,
+    exitCode: 65,
+    retryable: false,
+    hint: 'Read the log, and try another version or fewer packages at once.',
+  },
   cancelled: {
     kind: 'cancelled',
     httpStatus: 499,

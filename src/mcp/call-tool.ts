@@ -35,9 +35,13 @@ export async function callTool({ provider, logger }: CallDeps, call: ToolCall): 
   let result: CallToolResult
   try {
     const args = parseArguments(tool, call.args)
-    lease = await provider.acquire(caller.user, onProgress ? { signal, onProgress } : { signal })
-    notice = lease.notice
-    result = toResult(await tool.run(args, { sandbox: lease.sandbox, signal, onProgress }), notice)
+    const context = { control: provider.control(caller.user), signal, onProgress }
+    if (tool.manages) result = toResult(await tool.run(args, context), undefined)
+    else {
+      lease = await provider.acquire(caller.user, onProgress ? { signal, onProgress } : { signal })
+      notice = lease.notice
+      result = toResult(await tool.run(args, { ...context, sandbox: lease.sandbox }), notice)
+    }
   } catch (error) {
     // After a cancel every failure is its consequence, whatever it looks like.
     const message = signal.aborted ? presentCancelled() : presentError(error, { ...caller, tool: tool.name }, logger)

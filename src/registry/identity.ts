@@ -23,6 +23,8 @@ export interface SandboxIdentity {
   readonly userHash: string
   readonly containerName: string
   readonly volumeName: string
+  /** Name of the volume that stands for the user's choice of a runtime. */
+  readonly choiceName: string
 }
 
 /** Bytes before a user's name that no installation's name can hold, so that no two pairs are hashed alike. */
@@ -41,6 +43,7 @@ export function identityOf(installation: string, user: string): SandboxIdentity 
     userHash,
     containerName: `sandbox-mcp-${userHash}`,
     volumeName: `sandbox-mcp-${userHash}`,
+    choiceName: `sandbox-mcp-${userHash}-runtime`,
   }
 }
 
@@ -86,8 +89,31 @@ export function volumeLabels(identity: SandboxIdentity, uid: number): Labels {
   }
 }
 
+export function choiceLabels(identity: SandboxIdentity, runtime: string): Labels {
+  return {
+    [LABEL.role]: 'choice',
+    [LABEL.installation]: identity.installation,
+    [LABEL.user]: identity.userHash,
+    [LABEL.runtime]: runtime,
+    [LABEL.schema]: SCHEMA,
+  }
+}
+
+/** Labels of the containers that download packages for a user; without one, of all users. */
+export function fetchLabels(installation: string, userHash?: string): Labels {
+  return {
+    [LABEL.role]: 'fetch',
+    [LABEL.installation]: installation,
+    ...(userHash === undefined ? {} : { [LABEL.user]: userHash }),
+  }
+}
+
 /** True when the labels say that it is this user's, by this scheme. Anything else with the name is foreign and left alone. */
-export function belongsTo(labels: Labels, identity: SandboxIdentity, role: 'sandbox' | 'workspace'): boolean {
+export function belongsTo(
+  labels: Labels,
+  identity: SandboxIdentity,
+  role: 'sandbox' | 'workspace' | 'choice',
+): boolean {
   return (
     labels[LABEL.role] === role &&
     labels[LABEL.installation] === identity.installation &&

@@ -1,3 +1,4 @@
+import type { SandboxControl } from '../sandbox/control.ts'
 import type { Sandbox } from '../sandbox/sandbox.ts'
 
 /**
@@ -28,4 +29,6 @@ export interface SandboxProvider {
    * `image_unavailable`, `sandbox_limit`, …), or with the signal's reason.
    */
   acquire(user: string, options: AcquireOptions): Promise<SandboxLease>
+  /** What the user may do with the whole of their sandbox; starts nothing by itself. */
+  control(user: string): SandboxControl
 }

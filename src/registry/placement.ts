@@ -8,7 +8,9 @@ import { SupervisorClient } from '../supervisor/client.ts'
 import { Connection } from '../supervisor/connection.ts'
 import { ConnectionLost } from '../supervisor/errors.ts'
 import { BRIDGE_UID, SUPERVISOR_PATH } from '../supervisor/protocol.ts'
+import { foreign } from './foreign.ts'
 import { belongsTo, LABEL, type SandboxIdentity, uidFromLabels, uidOf, volumeLabels } from './identity.ts'
+import { readChoice } from './runtime-choice.ts'
 import { containerSpec, type SandboxPolicy } from './sandbox-spec.ts'
 
 export interface PlacementDeps {
@@ -16,10 +18,12 @@ export interface PlacementDeps {
   readonly policy: SandboxPolicy
   /** What the engine says of itself; remembered, since it cannot change while it runs. */
   readonly info: () => Promise<EngineInfo>
-  /** The image of the runtime, built if need be. */
-  readonly runtime: (options: PlacementOptions) => Promise<ReadyRuntime>
+  /** The image of a runtime, built if need be; remembers the answer. */
+  readonly runtime: (name: string, options: PlacementOptions) => Promise<ReadyRuntime>
+  /** Names of the runtimes that there are. */
+  readonly runtimes: readonly string[]
   /** Forgets that image, so that the next `runtime` looks for it, and builds it, again. */
-  readonly forgetRuntime: () => void
+  readonly forgetRuntime: (name: string) => void
   readonly logger: Logger
 }
 
@@ -36,6 +40,7 @@ export interface PlacedSandbox {
   readonly containerId: string
   /** found: it ran already · created: the user is new · resumed: made anew on the user's files. */
   readonly how: 'found' | 'created' | 'resumed'
+  readonly runtime: ReadyRuntime
 }
 
 /** Two servers may remove and create in turns; more rounds than this mean that something else is wrong. */
@@ -44,16 +49,19 @@ const MAX_ROUNDS = 5
 /**
  * Brings a user's sandbox to life, from whatever state the engine shows: nothing, half made, stopped, paused or running. The engine's
  * unique names are the only lock: of two servers that create at once one wins, and the other adopts what it made.
+ * `preferred` is the operator's runtime for the user, when they chose none themselves.
  */
 export async function place(
   deps: PlacementDeps,
   identity: SandboxIdentity,
+  preferred: string,
   options: PlacementOptions = {},
 ): Promise<PlacedSandbox> {
   const { engine } = deps
   const { signal } = options
   const call = signal ? { signal } : {}
-  const runtime = await deps.runtime(options)
+  const wanted = await wantedRuntime(deps, identity, preferred, call)
+  let runtime = await deps.runtime(wanted.name, options)
   let how: PlacedSandbox['how'] = 'found'
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const found = await engine.containers.inspect(identity.containerName, call)
@@ -62,6 +70,15 @@ export async function place(
       continue
     }
     refuseForeign(found, identity)
+    const actual = found.labels[LABEL.runtime]
+    if (actual !== undefined && actual !== runtime.name) {
+      // The user's own choice holds at once. Another setting of the operator's waits until the sandbox is started again.
+      if (wanted.byUser || !deps.runtimes.includes(actual)) {
+        await engine.containers.remove(found.id, call)
+        continue
+      }
+      runtime = await deps.runtime(actual, options)
+    }
     const weaker = missingProtections(found, identity, runtime, deps.policy)
     if (weaker.length > 0) deps.logger.warn({ container: found.id, weaker }, 'sandbox lacks protections; made anew')
     if (found.state === 'exited' && how !== 'found') throw endedAtOnce(found)
@@ -80,7 +97,7 @@ export async function place(
       }
       throw error
     })
-    if (client instanceof SupervisorClient) return { client, containerId: found.id, how }
+    if (client instanceof SupervisorClient) return { client, containerId: found.id, how, runtime }
     deps.logger.warn({ container: found.id, state: found.state, err: client }, 'sandbox does not answer')
     // Gone in the meantime, or its supervisor is beyond reach: a new container on the same files.
     if (client instanceof ConnectionLost) await engine.containers.remove(found.id, call)
@@ -89,6 +106,18 @@ export async function place(
     'engine_failed',
     'The sandbox could not be started: its container keeps disappearing or does not answer.',
   )
+}
+
+async function wantedRuntime(
+  { engine, runtimes, logger }: PlacementDeps,
+  identity: SandboxIdentity,
+  preferred: string,
+  call: { signal?: AbortSignal },
+): Promise<{ readonly name: string; readonly byUser: boolean }> {
+  const choice = await readChoice(engine, identity, call)
+  if (choice !== undefined && runtimes.includes(choice)) return { name: choice, byUser: true }
+  if (choice !== undefined) logger.warn({ runtime: choice }, 'the chosen runtime is no longer there')
+  return { name: preferred, byUser: false }
 }
 
 /** Opens the way to the supervisor of a running container. Fails with ConnectionLost when it does not answer. */
@@ -164,8 +193,8 @@ async function create(
     await make(runtime).catch(async (error: unknown) => {
       if (!isSandboxError(error, 'image_unavailable')) throw error
       // Somebody removed the image since it was looked at.
-      deps.forgetRuntime()
-      return make(await deps.runtime(options))
+      deps.forgetRuntime(runtime.name)
+      return make(await deps.runtime(runtime.name, options))
     })
   } catch (error) {
     if (isSandboxError(error, 'already_exists')) return 'found'
@@ -198,11 +227,4 @@ function missingProtections(
   return findMismatches(containerSpec(identity, uid, runtime, policy), found.effective)
     .map((mismatch) => mismatch.protection)
     .filter((protection) => !LIMITS.has(protection))
-}
-
-function foreign(what: string, name: string): SandboxError {
-  return new SandboxError('engine_failed', `A ${what} named ${name} exists that this installation did not make.`, {
-    hint: 'Remove or rename it, or choose another installation name.',
-    details: { label: LABEL.installation },
-  })
 }

@@ -3,8 +3,11 @@ import type { Engine, EngineInfo } from '../engine/engine.ts'
 import { SandboxError } from '../errors/sandbox-error.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { ReadyRuntime } from '../runtimes/image-builder.ts'
+import type { FetchCall, FetchedPackages, FetchRequest, FetchScene } from '../runtimes/fetch/package-fetcher.ts'
+import type { SandboxControl } from '../sandbox/control.ts'
 import { Sandbox } from '../sandbox/sandbox.ts'
-import { identityOf, installationLabels } from './identity.ts'
+import { UserControl } from './control.ts'
+import { fetchLabels, identityOf, installationLabels, type SandboxIdentity } from './identity.ts'
 import type { SandboxLease, SandboxProvider } from './lease.ts'
 import { place, type PlacementOptions } from './placement.ts'
 import { sandboxFacts, type SandboxPolicy } from './sandbox-spec.ts'
@@ -15,9 +18,17 @@ export interface RegistryDeps {
   readonly policy: SandboxPolicy
   readonly installation: string
   readonly info: () => Promise<EngineInfo>
-  /** Makes the image of the runtime ready, building it if need be; remembers the answer. */
-  readonly runtime: (options: PlacementOptions) => Promise<ReadyRuntime>
-  readonly forgetRuntime: () => void
+  /** Makes the image of a runtime ready, building it if need be; remembers the answer. */
+  readonly runtime: (name: string, options: PlacementOptions) => Promise<ReadyRuntime>
+  /** Names of the runtimes that a user may choose. */
+  readonly runtimes: readonly string[]
+  /** The operator's runtime for a user who chose none. */
+  readonly runtimeOf: (user: string) => string
+  /** Downloads packages for a user's sandbox. */
+  readonly packages: {
+    fetch(request: FetchRequest, scene: FetchScene, call: FetchCall): Promise<FetchedPackages>
+  }
+  readonly forgetRuntime: (name: string) => void
   /** Idle time after which a sandbox is put to sleep; 0: never. */
   readonly idleTimeoutMs: number
   /** Sandboxes that may run for this server at once. */
@@ -28,9 +39,10 @@ export interface RegistryDeps {
 }
 
 interface Entry {
+  readonly identity: SandboxIdentity
   readonly link: UserSandbox
-  /** Made at the first start: its facts come from the runtime's image. */
-  sandbox: Sandbox | undefined
+  /** Made at the first start, and again with another runtime: its facts come from the runtime's image. */
+  sandbox: { readonly of: ReadyRuntime; readonly value: Sandbox } | undefined
 }
 
 /** The idle clock is looked at this often: a fraction of the timeout, within these bounds, in milliseconds. */
@@ -67,9 +79,11 @@ export class Registry implements SandboxProvider {
     link.addLease()
     try {
       if (!link.isConnected && !link.isStarting) await this.#makeRoom(link)
-      const notice = await link.ready(options)
-      const facts = sandboxFacts(await this.#deps.runtime({}), this.#deps.policy)
-      const sandbox = (entry.sandbox ??= new Sandbox(link, facts))
+      const { notice, runtime } = await link.ready(options)
+      if (entry.sandbox?.of.imageId !== runtime.imageId) {
+        entry.sandbox = { of: runtime, value: this.#sandbox(entry, runtime) }
+      }
+      const sandbox = entry.sandbox.value
       let held = true
       const release = () => {
         if (held) link.releaseLease()
@@ -82,10 +96,30 @@ export class Registry implements SandboxProvider {
     }
   }
 
-  /** Removes what servers of this installation left behind that cannot be of use: containers that have ended. Volumes stay. */
+  control(user: string): SandboxControl {
+    const { engine, runtimes, runtime } = this.#deps
+    return new UserControl({
+      engine,
+      identity: identityOf(this.#deps.installation, user),
+      runtimes,
+      prepareRuntime: (name, options) => runtime(name, options),
+      whileDown: (change, signal) => this.#entry(user).link.whileDown(change, signal),
+      start: async ({ signal, onProgress }) => {
+        const lease = await this.acquire(user, { signal, onProgress })
+        lease.release()
+        return lease.sandbox.facts.runtime
+      },
+    })
+  }
+
+  /**
+   * Removes what servers of this installation left behind that cannot be of use: containers that have ended, of sandboxes and of
+   * downloads (those end with their server). Volumes stay.
+   */
   async removeEnded(): Promise<number> {
     const { engine, installation, logger } = this.#deps
-    const containers = await engine.containers.list(installationLabels(installation))
+    const sandboxes = await engine.containers.list(installationLabels(installation))
+    const containers = [...sandboxes, ...(await engine.containers.list(fetchLabels(installation)))]
     const ended = containers.filter((container) => container.state === 'exited')
     await Promise.all(ended.map((container) => engine.containers.remove(container.id)))
     if (ended.length > 0) logger.info({ containers: ended.length }, 'removed ended containers; the files stay')
@@ -109,11 +143,19 @@ export class Registry implements SandboxProvider {
     const link = new UserSandbox({
       engine: deps.engine,
       logger,
-      place: (options) => this.#limitStarts(() => place(deps, identity, options)),
+      place: (options) => this.#limitStarts(() => place(deps, identity, deps.runtimeOf(user), options)),
     })
-    const entry: Entry = { link, sandbox: undefined }
+    const entry: Entry = { identity, link, sandbox: undefined }
     this.#entries.set(user, entry)
     return entry
+  }
+
+  #sandbox({ identity, link }: Entry, runtime: ReadyRuntime): Sandbox {
+    const { policy, packages } = this.#deps
+    const facts = sandboxFacts(runtime, policy)
+    const labels = fetchLabels(identity.installation, identity.userHash)
+    const scene = { runtime, labels, sandboxNetwork: facts.network }
+    return new Sandbox(link, facts, { fetch: (request, options) => packages.fetch(request, scene, options) })
   }
 
   /** At the limit the sandbox that was idle longest goes to sleep; if none is idle the caller is told to come back. */

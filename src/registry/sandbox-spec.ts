@@ -20,6 +20,13 @@ export interface SandboxPolicy {
 /** Environment of PID 1: nothing of the server's own. */
 const SUPERVISOR_ENV = { PATH: '/usr/bin:/bin', LANG: 'C.UTF-8', HOME: WORKSPACE }
 
+/** Below it is what the user installs: on the workspace, so that it outlives the container. */
+const PREFIX = `${WORKSPACE}/.local`
+/** Programs that the user installed come before the image's, except those of apt: its packages may replace parts of the image. */
+const PATH_BEFORE = [`${PREFIX}/bin`, `${PREFIX}/npm/node_modules/.bin`]
+const PATH_AFTER = [`${PREFIX}/apt/usr/bin`, `${PREFIX}/apt/usr/sbin`]
+const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+
 /** Makes programs behave without a person at a terminal: no prompts, no pager, no colours, output at once. */
 const COMMAND_ENV = {
   HOME: WORKSPACE,
@@ -34,6 +41,10 @@ const COMMAND_ENV = {
   GIT_TERMINAL_PROMPT: '0',
   DEBIAN_FRONTEND: 'noninteractive',
   PYTHONUNBUFFERED: '1',
+  PYTHONUSERBASE: PREFIX,
+  // What pip installs outside a virtual environment goes below the workspace, where no package of the system is (PEP 668).
+  PIP_BREAK_SYSTEM_PACKAGES: '1',
+  LD_LIBRARY_PATH: `${PREFIX}/apt/libraries`,
 }
 
 /** The container of a user's sandbox. */
@@ -76,8 +87,13 @@ export function sandboxFacts(runtime: ReadyRuntime, policy: SandboxPolicy): Sand
     runtime: runtime.name,
     workspace: WORKSPACE,
     spoolDir: SPOOL_DIR,
-    env: { ...COMMAND_ENV, ...runtime.env },
+    env: { ...COMMAND_ENV, ...runtime.env, PATH: pathOf(runtime) },
+    packageManager: runtime.packageManager ?? 'pip',
     network: runtime.network ?? policy.network,
     maxTimeoutMs: policy.maxTimeoutMs,
   }
+}
+
+function pathOf({ env }: ReadyRuntime): string {
+  return [...PATH_BEFORE, env['PATH'] ?? DEFAULT_PATH, ...PATH_AFTER].join(':')
 }

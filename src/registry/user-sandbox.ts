@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Engine } from '../engine/engine.ts'
 import { SandboxError } from '../errors/sandbox-error.ts'
+import type { ReadyRuntime } from '../runtimes/ready-runtime.ts'
 import { abortable } from '../lib/abort.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { SandboxLink } from '../sandbox/link.ts'
@@ -74,12 +75,12 @@ export class UserSandbox implements SandboxLink {
     this.#lastReleaseMs = performance.now()
   }
 
-  /** Resolves when the supervisor answers, with what the caller must be told. */
-  async ready(options: PlacementOptions): Promise<Notice | undefined> {
+  /** Resolves when the supervisor answers, with what the caller must be told, and the runtime that runs. */
+  async ready(options: PlacementOptions): Promise<{ notice: Notice | undefined; runtime: ReadyRuntime }> {
     const before = this.#toldBoot
     const placed = this.#usable() ?? (await this.#startFor(options))
     this.#toldBoot = bootOf(placed)
-    return noticeOf(before, placed)
+    return { notice: noticeOf(before, placed), runtime: placed.runtime }
   }
 
   async client(signal?: AbortSignal): Promise<SupervisorClient> {
@@ -113,6 +114,29 @@ export class UserSandbox implements SandboxLink {
     if (!placed?.client.connection.isOpen) return Promise.resolve(false)
     this.#evicting = this.#evict(placed, minIdleMs).finally(() => (this.#evicting = undefined))
     return this.#evicting
+  }
+
+  /**
+   * Lets go of the sandbox, runs `change` on what is left of it, and starts nothing meanwhile. Calls under way lose their connection;
+   * they are told, or go on in the sandbox that comes after.
+   */
+  async whileDown(change: () => Promise<void>, signal?: AbortSignal): Promise<void> {
+    while (this.#starting ?? this.#evicting) {
+      // How the other one ends is its caller's matter.
+      await abortable(Promise.allSettled([this.#starting, this.#evicting]), signal)
+    }
+    signal?.throwIfAborted()
+    if (this.#closed) throw shuttingDown()
+    this.#placed?.client.connection.close('the sandbox is changed')
+    this.#placed = undefined
+    const changed = change()
+    this.#evicting = changed
+      .then(
+        () => true,
+        () => false,
+      )
+      .finally(() => (this.#evicting = undefined))
+    await changed
   }
 
   /** Lets go for good: the connection ends, the sandbox and what runs in it go on, and nothing is started any more. */

@@ -118,6 +118,10 @@ export const runtimeSchema = z
       })
       .default('/workspace')
       .describe('Where the workspace is mounted.'),
+    default_manager: z
+      .enum(['pip', 'npm', 'apt', 'cargo'])
+      .optional()
+      .describe('What install_packages uses when the caller names nothing else; pip if absent.'),
     cache_image: z.boolean().default(true).describe('false: build anew whenever the server starts.'),
     limits: limits.optional(),
     network: z
@@ -184,6 +188,7 @@ export interface RuntimeDefinition {
   readonly env: Readonly<Record<string, string>>
   readonly workDir: string
   readonly cacheImage: boolean
+  readonly packageManager?: 'pip' | 'npm' | 'apt' | 'cargo'
   readonly limits?: Partial<ContainerLimits>
   readonly network?: 'none' | 'bridge'
   readonly ociRuntime?: string
@@ -223,6 +228,7 @@ function toDefinition(parsed: Parsed): RuntimeDefinition {
     env: parsed.env_vars,
     workDir: parsed.work_dir,
     cacheImage: parsed.cache_image,
+    ...(parsed.default_manager && { packageManager: parsed.default_manager }),
     ...(parsed.limits && { limits: toLimits(parsed.limits) }),
     ...(parsed.network && { network: parsed.network }),
     ...(parsed.oci_runtime && { ociRuntime: parsed.oci_runtime }),

@@ -43,12 +43,17 @@ function pipConf([first, ...others]: readonly string[], trustedHosts: readonly s
 function npmrc(registry: string): string {
   const url = new URL(registry)
   const { username, password } = url
-  url.username = ''
-  url.password = ''
-  const address = withoutSlash(url.href)
   const login = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
   const auth = `//${url.host}${url.pathname.replace(/\/?$/, '/')}:_auth=${Buffer.from(login).toString('base64')}`
-  return [`registry=${address}/`, ...(username === '' ? [] : [auth]), ''].join('\n')
+  return [`registry=${publicUrl(registry)}`, ...(username === '' ? [] : [auth]), ''].join('\n')
+}
+
+/** An index's address without user and password, with one slash at its end. */
+export function publicUrl(address: string): string {
+  const url = new URL(address)
+  url.username = ''
+  url.password = ''
+  return `${withoutSlash(url.href)}/`
 }
 
 async function readCertificates(path: string): Promise<Buffer> {

@@ -32,6 +32,8 @@ export interface ReadyRuntime {
   readonly network?: 'none' | 'bridge'
   readonly ociRuntime?: string
   readonly workDir: string
+  /** What packages are installed with, when the caller of a tool names nothing else. */
+  readonly packageManager?: 'pip' | 'npm' | 'apt' | 'cargo'
 }
 
 /** Joins what the definition says with what the engine says of its image. */
@@ -49,6 +51,7 @@ export function readyRuntime(definition: RuntimeDefinition, image: ImageDetails,
     ...(network && { network }),
     ...(ociRuntime !== undefined && { ociRuntime }),
     workDir,
+    ...(definition.packageManager && { packageManager: definition.packageManager }),
   }
 }
 

@@ -8,5 +8,7 @@ export interface SandboxFacts {
   /** Environment of every command, before the caller's own. */
   readonly env: Readonly<Record<string, string>>
   readonly network: 'none' | 'bridge'
+  /** What packages are installed with, when the caller names nothing else. */
+  readonly packageManager: 'pip' | 'npm' | 'apt' | 'cargo'
   readonly maxTimeoutMs: number
 }

@@ -2,6 +2,7 @@ import { Commands } from './commands.ts'
 import type { SandboxFacts } from './facts.ts'
 import { Files } from './files.ts'
 import type { SandboxLink } from './link.ts'
+import { type PackageSupply, Packages } from './packages.ts'
 import { Processes } from './processes.ts'
 
 /** What can be done with one user's sandbox. It outlives containers: the link behind it wakes and reconnects as needed. */
@@ -10,11 +11,13 @@ export class Sandbox {
   readonly commands: Commands
   readonly processes: Processes
   readonly files: Files
+  readonly packages: Packages
 
-  constructor(link: SandboxLink, facts: SandboxFacts) {
+  constructor(link: SandboxLink, facts: SandboxFacts, supply: PackageSupply) {
     this.facts = facts
     this.commands = new Commands(link, facts)
     this.processes = new Processes(link, facts)
     this.files = new Files(link, facts)
+    this.packages = new Packages(facts, this.commands, this.files, supply)
   }
 }

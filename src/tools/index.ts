@@ -1,8 +1,10 @@
 import { editFile } from './edit-file.ts'
+import { installPackages } from './install-packages.ts'
 import { listFiles } from './list-files.ts'
 import { processRead } from './process-read.ts'
 import { processWrite } from './process-write.ts'
 import { readFile } from './read-file.ts'
+import { sandboxManage } from './sandbox-manage.ts'
 import { shellExec } from './shell-exec.ts'
 import type { Tool } from './tool.ts'
 import { upload } from './upload.ts'
@@ -21,6 +23,8 @@ const LIST: readonly (readonly [set: ToolSet, tool: Tool])[] = [
   ['code', editFile],
   ['core', listFiles],
   ['core', upload],
+  ['code', installPackages],
+  ['all', sandboxManage],
 ]
 const SETS: readonly ToolSet[] = ['core', 'code', 'all']
 

@@ -1,13 +1,19 @@
 import type * as z from 'zod'
+import type { SandboxControl } from '../sandbox/control.ts'
 import type { Sandbox } from '../sandbox/sandbox.ts'
 
-/** What a tool gets for one call. */
-export interface ToolContext {
-  readonly sandbox: Sandbox
+/** What a tool that manages the whole sandbox gets for one call. None is started for it. */
+export interface ControlContext {
+  readonly control: SandboxControl
   /** Fires when the caller no longer wants the result. */
   readonly signal: AbortSignal
   /** Takes the newest line of output while the call goes on; undefined when nobody listens. */
   readonly onProgress?: ((text: string) => void) | undefined
+}
+
+/** What a tool gets for one call: a sandbox that runs. */
+export interface ToolContext extends ControlContext {
+  readonly sandbox: Sandbox
 }
 
 export interface ToolImage {
@@ -48,7 +54,11 @@ export interface ToolEffect {
 }
 
 /** A tool, free of any protocol: schemas, what the model is told, and what it does in a sandbox. */
-export interface ToolDefinition<Input extends z.ZodObject, Output extends z.ZodObject | undefined> {
+export interface ToolDefinition<
+  Input extends z.ZodObject,
+  Output extends z.ZodObject | undefined,
+  Context extends ControlContext = ToolContext,
+> {
   readonly name: string
   readonly title: string
   /** At most 600 characters, the key facts first. */
@@ -58,12 +68,21 @@ export interface ToolDefinition<Input extends z.ZodObject, Output extends z.ZodO
   readonly input: Input
   readonly output: Output
   /** Rejects with SandboxError when the tool could not do its job. */
-  run(args: z.output<Input>, context: ToolContext): Promise<ToolOutcome<Output>>
+  run(args: z.output<Input>, context: Context): Promise<ToolOutcome<Output>>
 }
 
 /** A tool of any schema, as the list and the caller of tools handle it. */
-export interface Tool extends Omit<ToolDefinition<z.ZodObject, z.ZodObject | undefined>, 'run'> {
+export type Tool = SandboxTool | ManagingTool
+
+export interface SandboxTool extends Omit<ToolDefinition<z.ZodObject, z.ZodObject | undefined>, 'run'> {
+  readonly manages?: undefined
   run(args: Record<string, unknown>, context: ToolContext): Promise<AnyOutcome>
+}
+
+/** One that needs no running sandbox. */
+export interface ManagingTool extends Omit<ToolDefinition<z.ZodObject, z.ZodObject | undefined>, 'run'> {
+  readonly manages: true
+  run(args: Record<string, unknown>, context: ControlContext): Promise<AnyOutcome>
 }
 
 export interface AnyOutcome {
@@ -78,4 +97,11 @@ export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject
   tool: ToolDefinition<Input, Output>,
 ): ToolDefinition<Input, Output> {
   return tool
+}
+
+/** As {@link defineTool}, for one that acts on the sandbox as a whole. */
+export function defineManagingTool<Input extends z.ZodObject, Output extends z.ZodObject | undefined>(
+  tool: ToolDefinition<Input, Output, ControlContext>,
+): ToolDefinition<Input, Output, ControlContext> & { readonly manages: true } {
+  return { ...tool, manages: true }
 }

@@ -1,5 +1,6 @@
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
-import type { ContainerSpec, Engine, Labels } from '../../src/engine/engine.ts'
+import type { VolumeSpec } from '../helpers/specs.ts'
+import type { Engine, Labels } from '../../src/engine/engine.ts'
 import { CALLS } from './engine-calls.ts'
 import { describeContainers } from './engine-containers.contract.ts'
 import { describeEvents } from './engine-events.contract.ts'
@@ -16,7 +17,7 @@ export interface EngineSubject {
   /** A name that nothing on the engine has. */
   name(prefix: string): string
   /** A spec with these labels; its volume exists. */
-  spec(overrides?: Partial<ContainerSpec>): Promise<ContainerSpec>
+  spec(overrides?: Partial<VolumeSpec>): Promise<VolumeSpec>
   /** The same engine as a client that gets no answer: the other side takes the connection and is silent. */
   hung(): Promise<{ readonly engine: Engine; close(): Promise<void> }>
   /** The same engine, as one that says it did not apply the limit of processes. */

@@ -3,9 +3,9 @@ import { afterAll, beforeAll, inject } from 'vitest'
 import { findEngine, systemSources } from '../../src/engine/docker/connect.ts'
 import { createDockerEngine, type DockerEngine } from '../../src/engine/docker/docker-engine.ts'
 import type { EngineAddress } from '../../src/engine/docker/engine-address.ts'
-import type { ContainerSpec, Engine, Labels } from '../../src/engine/engine.ts'
+import type { Engine, Labels } from '../../src/engine/engine.ts'
 import { requireBaseImage } from './images.ts'
-import { containerSpec } from './specs.ts'
+import { containerSpec, type VolumeSpec } from './specs.ts'
 import { TEST_LABEL } from './test-label.ts'
 
 /** A real engine for one test file. What it makes carries labels of the run and of the file. */
@@ -17,9 +17,9 @@ export interface TestDocker {
   /** A name that nothing on the engine has: "<prefix>-<random>". */
   name(prefix: string): string
   /** A spec with the file's labels, a name and a volume of its own; the volume is made. */
-  spec(overrides?: Partial<ContainerSpec>): Promise<ContainerSpec>
+  spec(overrides?: Partial<VolumeSpec>): Promise<VolumeSpec>
   /** A started container of such a spec. */
-  container(overrides?: Partial<ContainerSpec>): Promise<{ readonly id: string; readonly spec: ContainerSpec }>
+  container(overrides?: Partial<VolumeSpec>): Promise<{ readonly id: string; readonly spec: VolumeSpec }>
 }
 
 /** The address of the engine that tests use: the one that the server itself would find. */
@@ -41,7 +41,7 @@ export function useDocker(): TestDocker {
     await engine.close()
   })
 
-  const spec = async (overrides: Partial<ContainerSpec> = {}): Promise<ContainerSpec> => {
+  const spec = async (overrides: Partial<VolumeSpec> = {}): Promise<VolumeSpec> => {
     const made = containerSpec({ name: name('c'), labels, ...overrides })
     await engine.volumes.ensure(made.volume.name, labels)
     return made

@@ -139,7 +139,7 @@ function create(world: FakeWorld, spec: ContainerSpec): string {
     streams: new Set(),
   })
   // As Docker does, a volume that does not exist is made, without labels.
-  if (!world.volumes.has(spec.volume.name)) world.volumes.set(spec.volume.name, {})
+  if (spec.volume && !world.volumes.has(spec.volume.name)) world.volumes.set(spec.volume.name, {})
   return id
 }
 
@@ -175,7 +175,9 @@ function effective({ options }: FakeWorld, spec: ContainerSpec): EffectiveProfil
     networkMode: spec.network,
     pidMode: '',
     ipcMode: 'private',
-    mounts: [{ type: 'volume', name: spec.volume.name, target: spec.volume.mountPath, readOnly: false }],
+    mounts: spec.volume
+      ? [{ type: 'volume', name: spec.volume.name, target: spec.volume.mountPath, readOnly: false }]
+      : [],
   }
   return options.weaken?.(applied) ?? applied
 }

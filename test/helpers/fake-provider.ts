@@ -1,4 +1,5 @@
 import type { AcquireOptions, LeaseNotice, SandboxLease, SandboxProvider } from '../../src/registry/lease.ts'
+import { FakeControl } from './fake-control.ts'
 import { FakeSupervisor } from './fake-supervisor.ts'
 
 /** Hands out leases on sandboxes in memory, one for each user, and counts those that are held. */
@@ -8,11 +9,18 @@ export class FakeProvider implements SandboxProvider {
   notice: LeaseNotice | undefined
   /** What acquire() does before it gives the lease: fail, wait or report. */
   before: (options: AcquireOptions) => void | Promise<void> = () => {}
+  readonly controls = new Map<string, FakeControl>()
   readonly #supervisors = new Map<string, FakeSupervisor>()
 
   supervisor(user: string): FakeSupervisor {
     const known = this.#supervisors.get(user) ?? new FakeSupervisor()
     this.#supervisors.set(user, known)
+    return known
+  }
+
+  control(user: string): FakeControl {
+    const known = this.controls.get(user) ?? new FakeControl()
+    this.controls.set(user, known)
     return known
   }
 

@@ -1,4 +1,5 @@
 import { posix } from 'node:path'
+import type { PackageSupply } from '../../src/sandbox/packages.ts'
 import { Sandbox } from '../../src/sandbox/sandbox.ts'
 import type { SandboxFacts } from '../../src/sandbox/facts.ts'
 import type { SupervisorClient } from '../../src/supervisor/client.ts'
@@ -18,12 +19,16 @@ import type { WriteOptions } from '../../src/supervisor/write-stream.ts'
 
 export const WORKSPACE = '/workspace'
 
+/** A supply that has nothing: what it is asked for is a fault of the test. */
+const noPackages: PackageSupply = { fetch: () => Promise.reject(new Error('no packages in this test')) }
+
 const FACTS: SandboxFacts = {
   runtime: 'test',
   workspace: WORKSPACE,
   spoolDir: '/tmp/.sandbox',
   env: {},
   network: 'none',
+  packageManager: 'pip',
   maxTimeoutMs: 3_600_000,
 }
 
@@ -73,10 +78,13 @@ export class FakeSupervisor {
     this.#script = script
   }
 
+  /** Where packages come from. */
+  supply: PackageSupply = noPackages
+
   sandbox(facts: Partial<SandboxFacts> = {}): Sandbox {
     const client = this as unknown as SupervisorClient
     const link = { client: () => Promise.resolve(client), afterEviction: () => Promise.resolve(client) }
-    return new Sandbox(link, { ...FACTS, ...facts })
+    return new Sandbox(link, { ...FACTS, ...facts }, this.supply)
   }
 
   put(path: string, content: string | Buffer): void {

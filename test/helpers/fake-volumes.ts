@@ -22,7 +22,7 @@ export function fakeVolumes({ volumes, containers, call }: FakeWorld): Volumes {
       ),
     remove: (name, options) =>
       call('volumes.remove', options, () => {
-        if ([...containers.values()].some(({ spec }) => spec.volume.name === name)) {
+        if ([...containers.values()].some(({ spec }) => spec.volume?.name === name)) {
           throw new SandboxError('engine_failed', 'The volume is in use.', { details: { status: 409 } })
         }
         volumes.delete(name)

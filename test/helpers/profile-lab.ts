@@ -6,7 +6,7 @@ import { Readable } from 'node:stream'
 import { promisify } from 'node:util'
 import { pack } from 'tar-stream'
 import { toContainerBody, type ContainerBody } from '../../src/engine/docker/container-spec.ts'
-import type { ContainerSpec } from '../../src/engine/engine.ts'
+import type { VolumeSpec } from './specs.ts'
 import type { TestDocker } from './docker.ts'
 import { BASE_IMAGE } from './images.ts'
 import { rawDocker } from './raw-docker.ts'
@@ -31,9 +31,9 @@ export interface ProfileLab {
   /** The image with the probes. */
   readonly image: string
   /** A container as the driver makes it. */
-  hardened(overrides?: Partial<ContainerSpec>): Promise<Target>
+  hardened(overrides?: Partial<VolumeSpec>): Promise<Target>
   /** A container of the same body after `change`, made past the driver, which would refuse. */
-  changed(change: (body: LooseBody) => void, overrides?: Partial<ContainerSpec>): Promise<Target>
+  changed(change: (body: LooseBody) => void, overrides?: Partial<VolumeSpec>): Promise<Target>
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { Tool, ToolContext } from '../../src/tools/tool.ts'
 import { parseArguments } from '../../src/tools/parse-arguments.ts'
+import { FakeControl } from './fake-control.ts'
 import { FakeSupervisor } from './fake-supervisor.ts'
 
 /** Runs a tool as a call does, arguments checked first, over the given supervisor. */
@@ -10,5 +11,10 @@ export async function runTool(
   context: Partial<ToolContext> = {},
 ) {
   const sandbox = fake.sandbox()
-  return tool.run(parseArguments(tool, args), { sandbox, signal: new AbortController().signal, ...context })
+  return tool.run(parseArguments(tool, args), {
+    sandbox,
+    control: new FakeControl(),
+    signal: new AbortController().signal,
+    ...context,
+  })
 }

@@ -9,6 +9,7 @@ export const TEST_FACTS: SandboxFacts = {
   spoolDir: '/tmp/.sandbox',
   env: { PATH: '/usr/bin:/bin', LANG: 'C.UTF-8' },
   network: 'none',
+  packageManager: 'pip',
   maxTimeoutMs: 3_600_000,
 }
 

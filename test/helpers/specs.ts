@@ -3,8 +3,11 @@ import { BASE_IMAGE } from './images.ts'
 
 const MIB = 1024 * 1024
 
+/** The spec of a container with a volume, as sandboxes have. */
+export type VolumeSpec = ContainerSpec & Required<Pick<ContainerSpec, 'volume'>>
+
 /** A small container that does nothing, with a volume named after it. */
-export function containerSpec(overrides: Partial<ContainerSpec> & Pick<ContainerSpec, 'name'>): ContainerSpec {
+export function containerSpec(overrides: Partial<VolumeSpec> & Pick<ContainerSpec, 'name'>): VolumeSpec {
   return {
     image: BASE_IMAGE,
     labels: {},

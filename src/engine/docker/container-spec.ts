@@ -94,7 +94,9 @@ export function toContainerBody(spec: ContainerSpec, image: SpecImage) {
       ],
       // The mount point is directly under "/", which nobody inside can write: swapping the parent of a mount point for a link is
       // how CVE-2026-41568 and CVE-2026-42306 reach the host. Never a bind: a path of the host inside is a path out.
-      Mounts: [{ Type: 'volume' as const, Source: spec.volume.name, Target: spec.volume.mountPath, ReadOnly: false }],
+      Mounts: spec.volume
+        ? [{ Type: 'volume' as const, Source: spec.volume.name, Target: spec.volume.mountPath, ReadOnly: false }]
+        : [],
       // The supervisor is PID 1 and reaps orphans itself; the engine's init would run with the user's rights and could be killed.
       Init: false,
       // No message queue, shared memory or cgroup path in common with other containers or the host.

@@ -80,7 +80,7 @@ describe('tool definitions', () => {
         .filter(({ annotations }) => annotations?.openWorldHint)
         .map(({ name }) => name)
     expect(open('none')).toEqual([])
-    expect(open('bridge')).toEqual(['shell_exec', 'process_write'])
+    expect(open('bridge')).toEqual(['shell_exec', 'process_write', 'install_packages'])
   })
 
   test('read_file has no output schema, every other has one with the notice', () => {

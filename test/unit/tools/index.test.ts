@@ -13,6 +13,8 @@ describe('the list of tools', () => {
       'edit_file',
       'list_files',
       'upload',
+      'install_packages',
+      'sandbox_manage',
     ])
   })
 

@@ -2,6 +2,7 @@ import { encode } from 'gpt-tokenizer/encoding/o200k_base'
 import { describe, expect, test } from 'vitest'
 import { shellExec } from '../../../src/tools/shell-exec.ts'
 import { expectCode } from '../../helpers/expect-code.ts'
+import { FakeControl } from '../../helpers/fake-control.ts'
 import { FakeSupervisor, type Scripted } from '../../helpers/fake-supervisor.ts'
 import { runTool } from '../../helpers/run-tool.ts'
 import { seededBytes } from '../../helpers/random.ts'
@@ -144,7 +145,7 @@ describe('shell_exec', () => {
   test('a timeout above the operator’s maximum is refused and names it; the default bends to it', async () => {
     const fake = new FakeSupervisor()
     const sandbox = fake.sandbox({ maxTimeoutMs: 60_000 })
-    const context = { sandbox, signal: new AbortController().signal }
+    const context = { sandbox, control: new FakeControl(), signal: new AbortController().signal }
     const args = { command: 'a', wait_s: 1, max_output_bytes: 1024 }
     const refused = Promise.resolve().then(() => shellExec.run({ ...args, timeout_s: 61 }, context))
     const { message } = await expectCode(refused, 'invalid_argument')

@@ -1,0 +1,67 @@
+import type { Engine } from '../engine/engine.ts'
+import { SandboxError } from '../errors/sandbox-error.ts'
+import type { ControlOptions, SandboxControl } from '../sandbox/control.ts'
+import type { SandboxIdentity } from './identity.ts'
+import { removeChoice, writeChoice } from './runtime-choice.ts'
+import { removeContainer, removeWorkspace } from './take-down.ts'
+
+export interface ControlDeps {
+  readonly engine: Engine
+  readonly identity: SandboxIdentity
+  readonly runtimes: readonly string[]
+  /** Sees to it that the image of a runtime is there. */
+  readonly prepareRuntime: (name: string, options: ControlOptions) => Promise<unknown>
+  /** Runs `change` while nothing of the user's sandbox is used or started by this server. */
+  readonly whileDown: (change: () => Promise<void>, signal?: AbortSignal) => Promise<void>
+  /** Starts the sandbox, and gives the name of its runtime. */
+  readonly start: (options: ControlOptions) => Promise<string>
+}
+
+/** {@link SandboxControl} of one user. Needs no running sandbox: one that cannot start can be given another runtime. */
+export class UserControl implements SandboxControl {
+  readonly #deps: ControlDeps
+
+  constructor(deps: ControlDeps) {
+    this.#deps = deps
+  }
+
+  get runtimes(): readonly string[] {
+    return this.#deps.runtimes
+  }
+
+  async restart(options: ControlOptions): Promise<string> {
+    const { engine, identity, whileDown, start } = this.#deps
+    await whileDown(() => removeContainer(engine, identity), options.signal)
+    return await start(options)
+  }
+
+  async startOver(options: ControlOptions): Promise<string> {
+    const { engine, identity, whileDown, start } = this.#deps
+    await whileDown(() => removeWorkspace(engine, identity), options.signal)
+    return await start(options)
+  }
+
+  async useRuntime(name: string, options: ControlOptions): Promise<string> {
+    const { engine, identity, runtimes, prepareRuntime, whileDown, start } = this.#deps
+    if (!runtimes.includes(name)) {
+      throw new SandboxError('invalid_argument', `There is no runtime ${JSON.stringify(name.slice(0, 80))}.`, {
+        hint: `Known runtimes: ${runtimes.join(', ')}.`,
+      })
+    }
+    // Before the present sandbox goes: an image that cannot be had must cost nobody their processes.
+    await prepareRuntime(name, options)
+    await whileDown(async () => {
+      await writeChoice(engine, identity, name)
+      await removeContainer(engine, identity)
+    }, options.signal)
+    return await start(options)
+  }
+
+  async destroy({ signal }: ControlOptions): Promise<void> {
+    const { engine, identity, whileDown } = this.#deps
+    await whileDown(async () => {
+      await removeWorkspace(engine, identity)
+      await removeChoice(engine, identity)
+    }, signal)
+  }
+}

@@ -1,0 +1,22 @@
+export interface ControlOptions {
+  readonly signal?: AbortSignal | undefined
+  /** What is being done, for whoever waits. */
+  readonly onProgress?: ((text: string) => void) | undefined
+}
+
+/**
+ * What a user may do with the whole of their sandbox, whatever state it is in. The registry provides it. Calls of the same user that
+ * are under way finish, or are told that the sandbox stopped.
+ */
+export interface SandboxControl {
+  /** Names of the runtimes that may be chosen. */
+  readonly runtimes: readonly string[]
+  /** A new container on the same files: all processes end. Resolves to the runtime's name. */
+  restart(options: ControlOptions): Promise<string>
+  /** A new container on an empty workspace. Resolves to the runtime's name. */
+  startOver(options: ControlOptions): Promise<string>
+  /** Another runtime from now on, with the same files. `invalid_argument`, naming the known ones, for a name that is none. */
+  useRuntime(name: string, options: ControlOptions): Promise<string>
+  /** Nothing is left: no container, no files, no choice of runtime. The next use makes a new sandbox. */
+  destroy(options: ControlOptions): Promise<void>
+}
