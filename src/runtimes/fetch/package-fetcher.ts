@@ -110,7 +110,10 @@ export class PackageFetcher {
     try {
       const log = new FetchLog()
       const command = ['/bin/sh', `${INPUT_DIR}/fetch.sh`, manager, ...packages]
-      const exitCode = await container.run(command, until, (data) => onProgress?.(log.push(data)))
+      const exitCode = await container.run(command, until, (data) => {
+        const line = log.push(data)
+        onProgress?.(line)
+      })
       if (exitCode !== 0) throw fetchFault(manager, packages, log.toString(), exitCode)
       const stream = await container.open(['tar', '-cf', '-', '-C', '/tmp/out', '.'], until)
       const archive = checkedArchive(stream, log.toString(), { maxBytes, maxEntries: MAX_ENTRIES })
