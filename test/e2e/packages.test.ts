@@ -191,7 +191,7 @@ describe('install_packages', { timeout: INSTALL_MS }, () => {
       await call
     }
     await until(async () => (await fetchers()).every(({ state }) => state === 'exited'), 'the download has ended')
-    await using next = await start('python-minimal')
+    await using _next = await start('python-minimal')
     await until(async () => (await fetchers()).length === 0, 'it is swept')
   })
 

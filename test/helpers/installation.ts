@@ -70,8 +70,13 @@ export function useInstallation(): Installation {
 
 async function removeInstallation(engine: Engine, name: string): Promise<void> {
   const labels = installationLabels(name)
-  const containers = await engine.containers.list(labels)
+  const containers = [
+    ...(await engine.containers.list(labels)),
+    ...(await engine.containers.list({ ...labels, [LABEL.role]: 'fetch' })),
+  ]
   await Promise.all(containers.map(({ id }) => engine.containers.remove(id)))
-  const volumes = await engine.volumes.list({ ...labels, [LABEL.role]: 'workspace' })
-  await Promise.all(volumes.map((volume) => engine.volumes.remove(volume.name)))
+  for (const role of ['workspace', 'choice']) {
+    const volumes = await engine.volumes.list({ ...labels, [LABEL.role]: role })
+    await Promise.all(volumes.map((volume) => engine.volumes.remove(volume.name)))
+  }
 }

@@ -39,10 +39,16 @@ export async function removeLeftovers(engine: Engine, runId: string): Promise<re
   const labels = { [TEST_LABEL]: runId }
   const ofRun = (each: { readonly labels: Labels }): boolean =>
     each.labels[LABEL.installation]?.startsWith(installationPrefix(runId)) === true
-  const sandboxes = await engine.containers.list({ [LABEL.role]: 'sandbox' })
+  const sandboxes = [
+    ...(await engine.containers.list({ [LABEL.role]: 'sandbox' })),
+    ...(await engine.containers.list({ [LABEL.role]: 'fetch' })),
+  ]
   const containers = [...(await engine.containers.list(labels)), ...sandboxes.filter(ofRun)]
   for (const { id } of containers) await engine.containers.remove(id)
-  const workspaces = await engine.volumes.list({ [LABEL.role]: 'workspace' })
+  const workspaces = [
+    ...(await engine.volumes.list({ [LABEL.role]: 'workspace' })),
+    ...(await engine.volumes.list({ [LABEL.role]: 'choice' })),
+  ]
   const volumes = [...(await engine.volumes.list(labels)), ...workspaces.filter(ofRun)]
   for (const { name } of volumes) await engine.volumes.remove(name)
   const images = await engine.images.list(labels)
