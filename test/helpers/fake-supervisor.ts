@@ -66,6 +66,8 @@ export class FakeSupervisor {
   entries: EntryPage = { total: 0, capped: false, more: false, entries: [] }
   /** Thrown by the next write to a path that ends like this. */
   failWriteOf: { suffix: string; error: Error } | undefined
+  /** What a command does, by its request, instead of the script. An error is what its start rejects with. */
+  onStart: ((request: StartRequest) => Scripted | Error) | undefined
   #script: Scripted = {}
 
   /** What the next command does. */
@@ -91,6 +93,9 @@ export class FakeSupervisor {
 
   start(request: StartRequest): Promise<CommandResult> {
     this.started.push(request)
+    const script = this.onStart?.(request)
+    if (script instanceof Error) return Promise.reject(script)
+    if (script) this.#script = script
     return Promise.resolve(this.#result(request.head, request.tail))
   }
 
