@@ -22,7 +22,8 @@ describe('a search pattern', () => {
     ['a'.repeat(1001), /1 to 1000 characters/],
     ['a\nb', /within one line/],
   ])('pattern %# is refused with the reason', async (source, reason) => {
-    const { message } = X
+    const refused = Promise.resolve().then(() => parsePattern(source, true, false))
+    const { message } = await expectCode(refused, 'invalid_argument')
     expect(message).toMatch(reason)
   })
 
