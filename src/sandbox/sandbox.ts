@@ -1,6 +1,7 @@
 import { Commands } from './commands.ts'
 import type { SandboxFacts } from './facts.ts'
 import { Files } from './files.ts'
+import { Inventory } from './inventory.ts'
 import type { SandboxLink } from './link.ts'
 import { Processes } from './processes.ts'
 
@@ -10,11 +11,13 @@ export class Sandbox {
   readonly commands: Commands
   readonly processes: Processes
   readonly files: Files
+  readonly inventory: Inventory
 
   constructor(link: SandboxLink, facts: SandboxFacts) {
     this.facts = facts
     this.commands = new Commands(link, facts)
     this.processes = new Processes(link, facts)
     this.files = new Files(link, facts)
+    this.inventory = new Inventory(link, this.commands)
   }
 }

@@ -3,6 +3,7 @@ import { listFiles } from './list-files.ts'
 import { processRead } from './process-read.ts'
 import { processWrite } from './process-write.ts'
 import { readFile } from './read-file.ts'
+import { runCode } from './run-code.ts'
 import { searchFiles } from './search-files.ts'
 import { shellExec } from './shell-exec.ts'
 import type { Tool } from './tool.ts'
@@ -23,6 +24,7 @@ const LIST: readonly (readonly [set: ToolSet, tool: Tool])[] = [
   ['core', listFiles],
   ['code', searchFiles],
   ['core', upload],
+  ['code', runCode],
 ]
 const SETS: readonly ToolSet[] = ['core', 'code', 'all']
 

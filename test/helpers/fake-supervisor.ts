@@ -55,6 +55,7 @@ export interface Scripted extends Partial<CommandSummary> {
  * error names), so that what tools make of them can be tested without a process.
  */
 export class FakeSupervisor {
+  readonly connection = { hello: { bootId: Buffer.alloc(16, 1) } }
   readonly files = new Map<string, { data: Buffer; executable: boolean }>()
   readonly directories = new Set<string>([WORKSPACE])
   readonly started: StartRequest[] = []
@@ -135,7 +136,9 @@ export class FakeSupervisor {
   }
 
   stat(path: string): Promise<FileInfo & { target: Buffer }> {
-    return Promise.resolve().then(() => ({ ...this.#info(path), target: Buffer.alloc(0) }))
+    const target = Buffer.alloc(0)
+    if (this.directories.has(path)) return Promise.resolve({ ...entryOf(path, { type: 'directory' }), target })
+    return Promise.resolve().then(() => ({ ...this.#info(path), target }))
   }
 
   readLines(path: string, range: { first: number; maxLines: number; maxLineBytes: number }): Promise<FileLines> {
@@ -190,7 +193,11 @@ export class FakeSupervisor {
     return Promise.resolve(isNew)
   }
 
-  remove(path: string): Promise<void> {
+  remove(path: string, recursive = false): Promise<void> {
+    if (recursive && this.directories.delete(path)) {
+      for (const each of this.files.keys()) if (each.startsWith(`${path}/`)) this.files.delete(each)
+      return Promise.resolve()
+    }
     return this.files.delete(path) ? Promise.resolve() : Promise.reject(new WireError('not_found', 2))
   }
 

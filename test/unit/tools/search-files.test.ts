@@ -9,7 +9,6 @@ import { runTool } from '../../helpers/run-tool.ts'
 /** A workspace in which programs answer by their name and by whether they are asked to count. */
 function world(answers: { counts: string; lines?: string; engine?: 'rg' | 'grep' }): FakeSupervisor {
   const fake = new FakeSupervisor()
-  fake.stat = () => Promise.resolve({ ...entryOf('.', { type: 'directory' }), target: Buffer.alloc(0) })
   fake.onStart = ({ command }) => {
     const words = wordsOf({ command })
     if (words[0] !== (answers.engine ?? 'rg')) return new WireError('not_found', 2)
