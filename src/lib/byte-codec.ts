@@ -60,9 +60,12 @@ export class ByteWriter {
     return this
   }
 
-  texts(values: readonly string[]): this {
+  texts(values: readonly (string | Uint8Array)[]): this {
     this.u32(values.length)
-    for (const value of values) this.text(value)
+    for (const value of values) {
+      if (typeof value === 'string') this.text(value)
+      else this.bytes(value)
+    }
     return this
   }
 

@@ -16,11 +16,11 @@ const NOTICES: Readonly<Record<LeaseNotice, string>> = {
  * everything twice. No `_meta`, for the same reason. A notice stands in both forms, because clients show one or the other.
  */
 export function toResult(outcome: AnyOutcome, notice: LeaseNotice | undefined): CallToolResult {
-  const { text, image, footer, structured } = outcome
+  const { text, footer, images = [], structured } = outcome
   const content: CallToolResult['content'] = [{ type: 'text', text: withNotice(text, notice) }]
-  if (image) content.push({ type: 'image', data: image.base64, mimeType: image.mimeType })
+  if (footer !== undefined) content.push({ type: 'text', text: footer })
+  for (const image of images) content.push({ type: 'image', data: image.base64, mimeType: image.mimeType })
   if (structured === undefined) return { content }
-  content.push({ type: 'text', text: footer ?? '' })
   return { content, structuredContent: notice ? { ...structured, [NOTICE_FIELD]: NOTICES[notice] } : structured }
 }
 

@@ -12,8 +12,8 @@ import { resolvePath } from './paths.ts'
 import { commandFault } from './wire-faults.ts'
 
 export interface CommandSpec {
-  /** One shell line, or the words of a program. At most 1 MiB. */
-  readonly command: string | readonly string[]
+  /** One shell line, or the words of a program; bytes where a word need not be UTF-8, as names of files. At most 1 MiB. */
+  readonly command: string | readonly (string | Uint8Array)[]
   readonly cwd?: string | undefined
   /** On top of the sandbox's own environment. */
   readonly env?: Readonly<Record<string, string>> | undefined
@@ -72,7 +72,7 @@ export class Commands {
   async run(spec: CommandSpec, options: RunOptions = {}): Promise<CommandOutcome> {
     const request = this.#request(spec)
     const { signal, onProgress } = options
-    const program = typeof spec.command === 'string' ? 'the shell' : (spec.command[0] ?? '')
+    const program = typeof spec.command === 'string' ? 'the shell' : String(spec.command[0] ?? '')
     const stopBeats = onProgress ? this.#beats(request.key, onProgress) : undefined
     const onAbort = () => this.#cancel(request.key)
     try {
@@ -173,10 +173,10 @@ function ignoreLost(error: unknown): void {
 
 function checkCommand({ command, stdin }: CommandSpec): void {
   const words = typeof command === 'string' ? [command] : command
-  if (words.length === 0 || words[0]?.trim() === '') {
+  if (words.length === 0 || String(words[0]).trim() === '') {
     throw new SandboxError('invalid_argument', 'The command is empty.', { hint: 'Give a shell command.' })
   }
-  if (words.some((word) => word.includes('\0'))) {
+  if (words.some((word) => (typeof word === 'string' ? word.includes('\0') : word.includes(0)))) {
     throw new SandboxError('invalid_argument', 'The command holds a NUL character.')
   }
   // Each further word costs its length field too: a million empty ones are no small command.

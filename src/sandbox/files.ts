@@ -50,6 +50,11 @@ export class Files {
     this.#facts = facts
   }
 
+  /** The absolute path that a caller means, for the arguments of a program. */
+  absolute(path: string): string {
+    return resolvePath(path, this.#facts.workspace)
+  }
+
   /** The path as it is shown in results. */
   shown(path: string): string {
     return displayPath(resolvePath(path, this.#facts.workspace), this.#facts.workspace)
@@ -112,8 +117,8 @@ export class Files {
   }
 
   /** Creates a directory and those above it; one that is there is kept as it is. Resolves to true when it was created. */
-  makeDirectory(path: string, signal?: AbortSignal): Promise<boolean> {
-    return this.#ask(path, 'anywhere', signal, (client, absolute) => client.mkdir(absolute, 0o755, true, { signal }))
+  makeDirectory(path: string, signal?: AbortSignal, mode = 0o755): Promise<boolean> {
+    return this.#ask(path, 'anywhere', signal, (client, absolute) => client.mkdir(absolute, mode, true, { signal }))
   }
 
   async remove(path: string, recursive: boolean, signal?: AbortSignal): Promise<void> {

@@ -1,6 +1,7 @@
 import { Commands } from './commands.ts'
 import type { SandboxFacts } from './facts.ts'
 import { Files } from './files.ts'
+import { Inventory } from './inventory.ts'
 import type { SandboxLink } from './link.ts'
 import { type PackageSupply, Packages } from './packages.ts'
 import { Processes } from './processes.ts'
@@ -11,6 +12,7 @@ export class Sandbox {
   readonly commands: Commands
   readonly processes: Processes
   readonly files: Files
+  readonly inventory: Inventory
   readonly packages: Packages
 
   constructor(link: SandboxLink, facts: SandboxFacts, supply: PackageSupply) {
@@ -18,6 +20,7 @@ export class Sandbox {
     this.commands = new Commands(link, facts)
     this.processes = new Processes(link, facts)
     this.files = new Files(link, facts)
+    this.inventory = new Inventory(link, this.commands)
     this.packages = new Packages(facts, this.commands, this.files, supply)
   }
 }

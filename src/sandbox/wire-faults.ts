@@ -97,6 +97,11 @@ export function commandFault(error: unknown, subject: string): unknown {
   return fault(error, COMMAND_FAULTS, oneLine(subject, 80))
 }
 
+/** True when a command could not be started because there is no program of its name. */
+export function isMissingProgram(error: unknown): boolean {
+  return error instanceof SandboxError && error.cause instanceof WireError && error.cause.code === 'not_found'
+}
+
 function fault(error: unknown, table: Partial<Record<WireErrorName, Fault>>, subject: string): unknown {
   if (!(error instanceof WireError)) return error
   const [code, message, hint] =

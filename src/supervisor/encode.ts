@@ -7,8 +7,8 @@ export type CommandRef = string | Uint8Array
 export interface StartRequest {
   /** 16 bytes, random: makes a repeated START find the first one. */
   readonly key: Uint8Array
-  /** One shell line, or the words of a program. */
-  readonly command: string | readonly string[]
+  /** One shell line, or the words of a program; bytes where a word need not be UTF-8, as names of files. */
+  readonly command: string | readonly (string | Uint8Array)[]
   readonly keepStdinOpen: boolean
   /** 0: none. */
   readonly timeoutMs: number

@@ -4,6 +4,8 @@ import { listFiles } from './list-files.ts'
 import { processRead } from './process-read.ts'
 import { processWrite } from './process-write.ts'
 import { readFile } from './read-file.ts'
+import { runCode } from './run-code.ts'
+import { searchFiles } from './search-files.ts'
 import { sandboxManage } from './sandbox-manage.ts'
 import { shellExec } from './shell-exec.ts'
 import type { Tool } from './tool.ts'
@@ -22,7 +24,9 @@ const LIST: readonly (readonly [set: ToolSet, tool: Tool])[] = [
   ['core', writeFile],
   ['code', editFile],
   ['core', listFiles],
+  ['code', searchFiles],
   ['core', upload],
+  ['code', runCode],
   ['code', installPackages],
   ['all', sandboxManage],
 ]

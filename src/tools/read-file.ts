@@ -102,7 +102,7 @@ async function readBinary(
   }
   const { data } = await sandbox.files.readBytes(path, MAX_IMAGE_FILE_BYTES, signal)
   const { image, about } = await imageBlock(data, type, signal)
-  return { text: headerLine(sandbox, path, lines, [about]), image }
+  return { text: headerLine(sandbox, path, lines, [about]), images: [image] }
 }
 
 async function readStart(sandbox: Sandbox, path: string, signal: AbortSignal): Promise<Buffer> {

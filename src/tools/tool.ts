@@ -21,10 +21,16 @@ export interface ToolImage {
   readonly mimeType: string
 }
 
-/** Result of a tool without an output schema: what the model reads, and an image if there is one. */
+/**
+ * Result of a tool without an output schema: one that can return images. Clients that are given a structured form show nothing else, so
+ * it may stand here only where there are no images.
+ */
 export interface PlainOutcome {
   readonly text: string
-  readonly image?: ToolImage
+  /** One line in square brackets. */
+  readonly footer?: string
+  readonly images?: readonly ToolImage[]
+  readonly structured?: Readonly<Record<string, unknown>>
 }
 
 /**
@@ -85,12 +91,8 @@ export interface ManagingTool extends Omit<ToolDefinition<z.ZodObject, z.ZodObje
   run(args: Record<string, unknown>, context: ControlContext): Promise<AnyOutcome>
 }
 
-export interface AnyOutcome {
-  readonly text: string
-  readonly image?: ToolImage
-  readonly footer?: string
-  readonly structured?: Readonly<Record<string, unknown>>
-}
+/** An outcome of any tool. */
+export type AnyOutcome = PlainOutcome
 
 /** Checks a tool's parts against each other at compile time. */
 export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject | undefined>(

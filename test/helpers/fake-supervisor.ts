@@ -20,7 +20,7 @@ import type { WriteOptions } from '../../src/supervisor/write-stream.ts'
 export const WORKSPACE = '/workspace'
 
 /** A supply that has nothing: what it is asked for is a fault of the test. */
-const noPackages: PackageSupply = { fetch: () => Promise.reject(new Error('no packages in this test')) }
+export const noPackages: PackageSupply = { fetch: () => Promise.reject(new Error('no packages in this test')) }
 
 const FACTS: SandboxFacts = {
   runtime: 'test',
@@ -60,6 +60,7 @@ export interface Scripted extends Partial<CommandSummary> {
  * error names), so that what tools make of them can be tested without a process.
  */
 export class FakeSupervisor {
+  readonly connection = { hello: { bootId: Buffer.alloc(16, 1) } }
   readonly files = new Map<string, { data: Buffer; executable: boolean }>()
   readonly directories = new Set<string>([WORKSPACE])
   readonly started: StartRequest[] = []
@@ -71,6 +72,8 @@ export class FakeSupervisor {
   entries: EntryPage = { total: 0, capped: false, more: false, entries: [] }
   /** Thrown by the next write to a path that ends like this. */
   failWriteOf: { suffix: string; error: Error } | undefined
+  /** What a command does, by its request, instead of the script. An error is what its start rejects with. */
+  onStart: ((request: StartRequest) => Scripted | Error) | undefined
   #script: Scripted = {}
 
   /** What the next command does. */
@@ -99,6 +102,9 @@ export class FakeSupervisor {
 
   start(request: StartRequest): Promise<CommandResult> {
     this.started.push(request)
+    const script = this.onStart?.(request)
+    if (script instanceof Error) return Promise.reject(script)
+    if (script) this.#script = script
     return Promise.resolve(this.#result(request.head, request.tail))
   }
 
@@ -138,7 +144,9 @@ export class FakeSupervisor {
   }
 
   stat(path: string): Promise<FileInfo & { target: Buffer }> {
-    return Promise.resolve().then(() => ({ ...this.#info(path), target: Buffer.alloc(0) }))
+    const target = Buffer.alloc(0)
+    if (this.directories.has(path)) return Promise.resolve({ ...entryOf(path, { type: 'directory' }), target })
+    return Promise.resolve().then(() => ({ ...this.#info(path), target }))
   }
 
   readLines(path: string, range: { first: number; maxLines: number; maxLineBytes: number }): Promise<FileLines> {
@@ -193,7 +201,11 @@ export class FakeSupervisor {
     return Promise.resolve(isNew)
   }
 
-  remove(path: string): Promise<void> {
+  remove(path: string, recursive = false): Promise<void> {
+    if (recursive && this.directories.delete(path)) {
+      for (const each of this.files.keys()) if (each.startsWith(`${path}/`)) this.files.delete(each)
+      return Promise.resolve()
+    }
     return this.files.delete(path) ? Promise.resolve() : Promise.reject(new WireError('not_found', 2))
   }
 

@@ -68,7 +68,8 @@ export function useInstallation(): Installation {
   }
 }
 
-async function removeInstallation(engine: Engine, name: string): Promise<void> {
+/** Removes all containers and volumes of an installation. */
+export async function removeInstallation(engine: Engine, name: string): Promise<void> {
   const labels = installationLabels(name)
   const containers = [
     ...(await engine.containers.list(labels)),

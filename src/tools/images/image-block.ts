@@ -23,10 +23,15 @@ export interface ImageBlock {
 }
 
 /** An image as models take it: as it is when it is small enough, else scaled down. `too_large` or `invalid_argument` when neither can be. */
-export async function imageBlock(bytes: Buffer, type: ImageType, signal?: AbortSignal): Promise<ImageBlock> {
+export async function imageBlock(
+  bytes: Buffer,
+  type: ImageType,
+  signal?: AbortSignal,
+  maxBytes = MAX_BYTES,
+): Promise<ImageBlock> {
   const { width, height } = sizeFromHeader(bytes)
   const about = `${width} × ${height} px ${kind(type)}`
-  if (Math.max(width, height) <= MAX_EDGE_PIXELS && bytes.length <= MAX_BYTES) {
+  if (Math.max(width, height) <= MAX_EDGE_PIXELS && bytes.length <= maxBytes) {
     return { image: { base64: bytes.toString('base64'), mimeType: type }, about }
   }
   const problem = unscalable(bytes, type, width, height)
@@ -37,7 +42,7 @@ export async function imageBlock(bytes: Buffer, type: ImageType, signal?: AbortS
   }
   const limits = {
     maxEdgePixels: MAX_EDGE_PIXELS,
-    maxBytes: MAX_BYTES,
+    maxBytes,
     maxMegapixels: MAX_MEGAPIXELS,
     deadlineMs: DEADLINE_MS,
   }

@@ -10,6 +10,7 @@ const BUDGETS = [
   ['all', 3500, 2000],
 ] as const
 
+const WITH_IMAGES = ['read_file', 'run_code']
 const DEFINITIONS = toolDefinitions(TOOLS, 'none')
 
 function tokens(value: unknown): number {
@@ -80,14 +81,16 @@ describe('tool definitions', () => {
         .filter(({ annotations }) => annotations?.openWorldHint)
         .map(({ name }) => name)
     expect(open('none')).toEqual([])
-    expect(open('bridge')).toEqual(['shell_exec', 'process_write', 'install_packages'])
+    expect(open('bridge')).toEqual(['shell_exec', 'process_write', 'run_code', 'install_packages'])
   })
 
-  test('read_file has no output schema, every other has one with the notice', () => {
+  test('the tools that can return images have no output schema, every other has one with the notice', () => {
     const withNotice = DEFINITIONS.filter(({ outputSchema }) => outputSchema?.properties?.['notice'])
     expect(withNotice.map(({ name }) => name)).toEqual(
-      DEFINITIONS.map(({ name }) => name).filter((name) => name !== 'read_file'),
+      DEFINITIONS.map(({ name }) => name).filter((name) => !WITH_IMAGES.includes(name)),
     )
-    expect(DEFINITIONS.find(({ name }) => name === 'read_file')).not.toHaveProperty('outputSchema')
+    for (const each of DEFINITIONS.filter(({ name }) => WITH_IMAGES.includes(name))) {
+      expect(each).not.toHaveProperty('outputSchema')
+    }
   })
 })

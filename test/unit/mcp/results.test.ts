@@ -5,6 +5,17 @@ import { toErrorResult, toResult } from '../../../src/mcp/results.ts'
 const STRUCTURED = { text: 'out', footer: '[exit 0]', structured: { status: 'exited' } }
 
 describe('results', () => {
+  test('images stand behind the text and the footer, without a structured form', () => {
+    const images = ['aGk=', 'aG8='].map((base64) => ({ base64, mimeType: 'image/png' }))
+    expect(toResult({ text: 'out', footer: '[exit 0]', images }, undefined)).toEqual({
+      content: [
+        { type: 'text', text: 'out' },
+        { type: 'text', text: '[exit 0]' },
+        ...images.map(({ base64, mimeType }) => ({ type: 'image', data: base64, mimeType })),
+      ],
+    })
+  })
+
   test('with a structured form there are two text blocks, and no _meta', () => {
     const result = toResult(STRUCTURED, undefined)
     expect(result).toEqual({
@@ -18,7 +29,7 @@ describe('results', () => {
   })
 
   test('an image has its block and no structured form', () => {
-    const result = toResult({ text: 'a.png', image: { base64: 'aGk=', mimeType: 'image/png' } }, undefined)
+    const result = toResult({ text: 'a.png', images: [{ base64: 'aGk=', mimeType: 'image/png' }] }, undefined)
     expect(result).toEqual({
       content: [
         { type: 'text', text: 'a.png' },

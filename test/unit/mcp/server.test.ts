@@ -69,6 +69,7 @@ describe('the MCP server', () => {
     ['write_file', { path: 'b', content: 'x' }],
     ['edit_file', { path: 'a', edits: [{ old: 'x', new: 'y' }] }],
     ['list_files', {}],
+    ['search_files', { pattern: 'x' }],
     ['upload', { path: 'c', content: 'x' }],
   ])('a result of %s %j matches its output schema, also with a notice', async (name, args) => {
     const provider = new FakeProvider()

@@ -39,6 +39,24 @@ function startFields(frame: HostFrame) {
 }
 
 describe('the request', () => {
+  test('carries words that are bytes exactly, since names of files need not be UTF-8', async () => {
+    const { supervisor, commands } = await start()
+    const name = Buffer.from([0x2e, 0x2f, 0xff, 0x0a])
+    const running = commands.run({ ...SPEC, command: ['grep', '-e', 'é', name] })
+    const frame = await supervisor.next(FrameType.start)
+    const fields = fieldsOf(frame)
+    fields.bytes()
+    fields.u8()
+    for (let at = 0; at < 5; at++) fields.u32()
+    fields.text()
+    expect(fields.list(4, (each) => Buffer.from(each.bytes()))).toEqual([
+      ...['grep', '-e', 'é'].map((word) => Buffer.from(word)),
+      name,
+    ])
+    void supervisor.send(reply.result(frame.channel))
+    await running
+  })
+
   test('of a shell line has the defaults of the sandbox', async () => {
     const { supervisor, commands } = await start()
     const running = commands.run(SPEC)

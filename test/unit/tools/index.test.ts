@@ -12,7 +12,9 @@ describe('the list of tools', () => {
       'write_file',
       'edit_file',
       'list_files',
+      'search_files',
       'upload',
+      'run_code',
       'install_packages',
       'sandbox_manage',
     ])
@@ -50,7 +52,7 @@ describe('the list of tools', () => {
 
   test('what only reads is neither destructive nor repeated with harm', () => {
     const readers = TOOLS.filter(({ effect }) => effect.readOnly)
-    expect(readers.map(({ name }) => name)).toEqual(['process_read', 'read_file', 'list_files'])
+    expect(readers.map(({ name }) => name)).toEqual(['process_read', 'read_file', 'list_files', 'search_files'])
     for (const { effect } of readers) expect(effect).toMatchObject({ destructive: false, idempotent: true })
   })
 })

@@ -86,13 +86,13 @@ describe('read_file', () => {
     const bytes = png(10, 20)
     const outcome = await read(bytes, {}, 'notes.txt')
     expect(outcome.text).toMatch(/^notes\.txt · 10 × 20 px PNG · /)
-    expect(outcome.image).toEqual({ base64: bytes.toString('base64'), mimeType: 'image/png' })
+    expect(outcome.images).toEqual([{ base64: bytes.toString('base64'), mimeType: 'image/png' }])
     expect(outcome).not.toHaveProperty('structured')
   })
 
   test('an image without a NUL byte is an image', async () => {
     const gif = Buffer.from('GIF89a\x01\x01\x01\x01\x77\x01\x01;', 'latin1')
-    expect((await read(gif)).image).toMatchObject({ mimeType: 'image/gif' })
+    expect((await read(gif)).images).toMatchObject([{ mimeType: 'image/gif' }])
   })
 
   test('a binary file is told by its kind, with a way to its bytes', async () => {
