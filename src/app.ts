@@ -5,10 +5,12 @@ import { createDockerEngine } from './engine/docker/docker-engine.ts'
 import type { Engine, EngineInfo } from './engine/engine.ts'
 import type { Logger } from './lib/logger.ts'
 import { Registry } from './registry/registry.ts'
+import { runtimeInfo, type RuntimeInfo } from './registry/runtime-info.ts'
 import type { SandboxPolicy } from './registry/sandbox-spec.ts'
 import { BUILT_IN_DIR, Catalogue } from './runtimes/catalogue.ts'
 import { PackageFetcher } from './runtimes/fetch/package-fetcher.ts'
 import { RuntimeImages } from './runtimes/image-builder.ts'
+import { measureImage, measureSha256 } from './runtimes/measure.ts'
 import type { PackageSources } from './runtimes/package-sources.ts'
 
 /** The parts of the program, connected. Nothing has been asked of the engine yet. */
@@ -17,6 +19,8 @@ export interface App {
   readonly catalogue: Catalogue
   readonly images: RuntimeImages
   readonly registry: Registry
+  /** What a user's runtime is, without a container. */
+  runtimeInfo(user: string): Promise<RuntimeInfo>
   /** Removes what ended servers left that is of no use; an engine that is down is a warning, not an error. */
   sweepInBackground(): void
   /** Lets go of the sandboxes (they run on, unless idle ones are to be evicted) and of the engine. */
@@ -47,11 +51,17 @@ export function createApp(config: Config, env: NodeJS.ProcessEnv, logger: Logger
     logger,
     imageMirrors: config.imageMirrors,
     buildNetwork: config.buildNetwork,
+    measure: {
+      sha256: measureSha256(),
+      of: (image, aptPackages) => measureImage(engine, image, aptPackages),
+    },
     packageSources,
   })
+  const policy = policyOf(config)
+  const runtimeOf = (user: string) => config.runtimes.get(user) ?? config.runtime
   const registry = new Registry({
     engine,
-    policy: policyOf(config),
+    policy,
     installation: config.installation,
     info: remembered(() => engine.info()),
     runtime: (name, { signal, onProgress }) =>
@@ -61,7 +71,7 @@ export function createApp(config: Config, env: NodeJS.ProcessEnv, logger: Logger
       }),
     forgetRuntime: (name) => images.forget(name),
     runtimes: catalogue.names,
-    runtimeOf: (user) => config.runtimes.get(user) ?? config.runtime,
+    runtimeOf,
     packages: new PackageFetcher({
       engine,
       sources: packageSources,
@@ -80,6 +90,20 @@ export function createApp(config: Config, env: NodeJS.ProcessEnv, logger: Logger
     catalogue,
     images,
     registry,
+    runtimeInfo: (user) =>
+      runtimeInfo(
+        {
+          engine,
+          installation: config.installation,
+          policy,
+          runtimes: catalogue.names,
+          runtimeOf,
+          definition: (name) => catalogue.get(name),
+          find: (name) => images.find(name),
+          downloads: config.installNetwork !== 'none',
+        },
+        user,
+      ),
     sweepInBackground: () => {
       registry.removeEnded().catch((error: unknown) => logger.warn({ err: error }, 'sweep failed'))
     },

@@ -34,13 +34,10 @@ export async function serve(config: Config, env: NodeJS.ProcessEnv): Promise<voi
     definitions: toolDefinitions(tools, config.network),
     instructions: instructions({
       tools: tools.map(({ name }) => name),
-      runtime: config.runtime,
-      network: config.network,
-      memoryBytes: config.memory,
-      cpus: config.cpus,
-      maxTimeoutMs: config.maxTimeout,
+      runtime: await app.runtimeInfo(config.user),
       idleTimeoutMs: config.idleTimeout,
     }),
+    runtime: () => app.runtimeInfo(config.user),
     version: VERSION,
     caller: { user: config.user, transport: 'stdio' },
   })

@@ -1,18 +1,23 @@
 import { formatBytes, formatDuration } from '../lib/units.ts'
+import type { RuntimeInfo } from '../registry/runtime-info.ts'
+import { RUNTIME_URI } from './runtime-resource.ts'
 
 /** What the instructions tell about a configuration. */
 export interface InstructionFacts {
   /** Names of the tools that the model is given. */
   readonly tools: readonly string[]
-  /** Name of the runtime of new sandboxes. */
-  readonly runtime: string
-  readonly network: 'none' | 'bridge'
-  readonly memoryBytes: number
-  readonly cpus: number
-  readonly maxTimeoutMs: number
+  readonly runtime: RuntimeInfo
   /** 0: never. */
   readonly idleTimeoutMs: number
 }
+
+/** What description, versions and packages may take of the whole. */
+const DESCRIPTION_BYTES = 120
+const VERSIONS_BYTES = 150
+const PACKAGES_BYTES = 250
+/** Said of their own, or of no use to a model. */
+const UNTOLD_PROGRAMS = ['pip', 'npm', 'perl', 'bash', 'make', 'curl']
+const UNTOLD_PACKAGES = ['pip', 'setuptools', 'wheel', 'npm']
 
 /** Clients cut instructions off beyond this many bytes. */
 export const MAX_INSTRUCTION_BYTES = 2048
@@ -28,7 +33,9 @@ const CODE_TOOLS: Readonly<Record<string, string>> = {
 
 /** What a model is told about the server when a client connects. The same for every connection of a configuration. */
 export function instructions(facts: InstructionFacts): string {
-  const { tools, runtime, network, memoryBytes, cpus, maxTimeoutMs, idleTimeoutMs } = facts
+  const { tools, idleTimeoutMs, runtime } = facts
+  const { network, maxTimeoutMs } = runtime
+  const { memoryBytes, cpus } = runtime.limits
   const cpu = cpus === 1 ? '1 CPU' : `${cpus} CPUs`
   const codeTools = tools.flatMap((name) => CODE_TOOLS[name] ?? [])
   const idle =
@@ -36,15 +43,50 @@ export function instructions(facts: InstructionFacts): string {
       ? `After ${formatDuration(idleTimeoutMs)} without use it sleeps: files in /workspace stay, processes and /tmp are lost. `
       : ''
   return [
-    `A private Linux sandbox (runtime "${runtime}") for running commands and working on files; nothing in it touches the user's own machine.`,
+    `A private Linux sandbox (runtime "${runtime.name}": ${cut(runtime.description, DESCRIPTION_BYTES)}) for running commands and working on files; nothing in it touches the user's own machine.`,
     `Working directory: /workspace, kept between conversations. ${idle}A result whose notice says "resumed" or "recreated" tells you that this happened. The rest of the system is read-only, except /tmp.`,
+    ...contentsLines(runtime),
     `Each shell_exec is a fresh process: cd and export do not persist, so combine steps ("cd src && make") or set cwd and env. There is no terminal, and stdin is closed unless you give it.`,
     'Long work and servers: shell_exec with wait_s=0 returns a process_id at once; process_read with wait_s and until waits for output, an end or a port; process_write sends input or a signal.',
     'Write text with write_file, put binary data and archives in with upload, read text and images with read_file.',
     ...(codeTools.length > 0 ? [`For code: ${codeTools.join(', ')}.`] : []),
-    network === 'none'
-      ? 'Network: none. Downloads and package installs from the internet fail.'
-      : 'Network: the sandbox can reach the network.',
+    networkLine(network, runtime.installs && tools.includes('install_packages')),
     `Limits: ${formatBytes(memoryBytes)} of memory, ${cpu}, ${formatDuration(maxTimeoutMs)} at most for one command.`,
   ].join('\n')
+}
+
+/** What the image has, as it was measured; nothing is said of one that was not. */
+function contentsLines({ contents }: RuntimeInfo): string[] {
+  if (!contents) return [`What is installed: resource ${RUNTIME_URI}.`]
+  const programs = named(contents.programs, UNTOLD_PROGRAMS)
+  const packages = Object.values(contents.packages).flatMap((each) => named(each, UNTOLD_PACKAGES))
+  const lines = programs.length > 0 ? [`Has ${list(programs, VERSIONS_BYTES)}.`] : []
+  if (packages.length === 0) return lines
+  return [...lines, `Installed packages, use directly, without installing: ${list(packages, PACKAGES_BYTES)}.`]
+}
+
+function named(versions: Readonly<Record<string, string>>, untold: readonly string[]): string[] {
+  return Object.entries(versions)
+    .filter(([name]) => !untold.includes(name))
+    .map(([name, version]) => `${name} ${version}`)
+}
+
+/** As many as fit, and where the others are. */
+function list(items: readonly string[], maxBytes: number): string {
+  let bytes = 0
+  const fitting = items.findIndex((item) => (bytes += Buffer.byteLength(item) + 2) > maxBytes)
+  if (fitting < 0) return items.join(', ')
+  return `${[...items.slice(0, fitting), `${items.length - fitting} more`].join(', ')} (resource ${RUNTIME_URI})`
+}
+
+function networkLine(network: 'none' | 'bridge', installs: boolean): string {
+  if (network !== 'none') return 'Network: the sandbox can reach the network.'
+  return installs
+    ? 'Network: none for commands, so downloads fail. install_packages alone gets packages from the package index.'
+    : 'Network: none. Downloads and package installs from the internet fail.'
+}
+
+function cut(text: string, maxBytes: number): string {
+  const plain = text.replace(/\.$/, '')
+  return Buffer.byteLength(plain) <= maxBytes ? plain : `${Buffer.from(plain).subarray(0, maxBytes - 3).toString('utf8').replace(/\ufffd+$/, '')}…`
 }

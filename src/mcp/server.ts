@@ -2,17 +2,24 @@ import { Server } from '@modelcontextprotocol/sdk/server/index.js'
 import {
   CallToolRequestSchema,
   ErrorCode,
+  ListResourcesRequestSchema,
   ListToolsRequestSchema,
   McpError,
+  ReadResourceRequestSchema,
   type Tool as McpTool,
 } from '@modelcontextprotocol/sdk/types.js'
 import type { Logger } from '../lib/logger.ts'
 import { oneLine } from '../lib/visible-text.ts'
 import type { Caller } from '../registry/caller.ts'
 import type { SandboxProvider } from '../registry/lease.ts'
+import type { RuntimeInfo } from '../registry/runtime-info.ts'
 import type { Tool } from '../tools/tool.ts'
 import { callTool } from './call-tool.ts'
 import { ProgressBeats } from './progress.ts'
+import { readRuntimeResource, RUNTIME_RESOURCE, RUNTIME_URI } from './runtime-resource.ts'
+
+/** The protocol's own code (MCP 2025-11-25, server/resources, "Error Handling"); the SDK has no name for it. */
+const RESOURCE_NOT_FOUND = -32_002
 
 export interface ServerDeps {
   readonly provider: SandboxProvider
@@ -21,6 +28,8 @@ export interface ServerDeps {
   /** From toolDefinitions(): made once, not per connection. */
   readonly definitions: McpTool[]
   readonly instructions: string
+  /** What the caller's runtime is; starts nothing. */
+  readonly runtime: () => Promise<RuntimeInfo>
   readonly version: string
   /** Whose calls come over this connection. */
   readonly caller: Caller
@@ -32,13 +41,20 @@ export function buildServer(deps: ServerDeps): Server {
   const tools = new Map(deps.tools.map((tool) => [tool.name, tool]))
   const server = new Server(
     { name: 'sandbox-mcp', title: 'Sandbox', version: deps.version },
-    { capabilities: { tools: {} }, instructions: deps.instructions },
+    { capabilities: { tools: {}, resources: {} }, instructions: deps.instructions },
   )
   // The SDK's one hook for this; it is no event target.
   // oxlint-disable-next-line unicorn/prefer-add-event-listener
   server.onerror = (err) => logger.warn({ err }, 'A message could not be read or sent.')
 
   server.setRequestHandler(ListToolsRequestSchema, () => ({ tools: definitions }))
+
+  server.setRequestHandler(ListResourcesRequestSchema, () => ({ resources: [RUNTIME_RESOURCE] }))
+
+  server.setRequestHandler(ReadResourceRequestSchema, async ({ params }) => {
+    if (params.uri === RUNTIME_URI) return readRuntimeResource(await deps.runtime())
+    throw new McpError(RESOURCE_NOT_FOUND, `Unknown resource ${oneLine(params.uri, 80)}: there is ${RUNTIME_URI}.`)
+  })
 
   server.setRequestHandler(CallToolRequestSchema, async ({ params }, { signal, sendNotification }) => {
     const tool = tools.get(params.name)

@@ -88,10 +88,17 @@ export function sandboxFacts(runtime: ReadyRuntime, policy: SandboxPolicy): Sand
     workspace: WORKSPACE,
     spoolDir: SPOOL_DIR,
     env: { ...COMMAND_ENV, ...runtime.env, PATH: pathOf(runtime) },
-    packageManager: runtime.packageManager ?? 'pip',
+    packageManager: packageManagerOf(runtime),
     network: runtime.network ?? policy.network,
     maxTimeoutMs: policy.maxTimeoutMs,
   }
+}
+
+/** What packages are installed with when the caller names nothing else. */
+export function packageManagerOf({
+  packageManager = 'pip',
+}: Pick<ReadyRuntime, 'packageManager'>): SandboxFacts['packageManager'] {
+  return packageManager
 }
 
 function pathOf({ env }: ReadyRuntime): string {

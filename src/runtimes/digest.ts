@@ -7,6 +7,8 @@ export interface ImageIngredients {
   readonly dockerfile: string
   readonly stepsSha256: string
   readonly supervisorSha256: string
+  /** Of the script that measures the image; empty when it is not measured. */
+  readonly measureSha256: string
   /** "linux/amd64" */
   readonly platform: string
 }
@@ -34,8 +36,9 @@ export function fromTag(baseImageId: string): string {
   return `sandbox-mcp/from:${baseImageId.replace('sha256:', '').slice(0, 16)}`
 }
 
-function valuesOf({ name, dockerfile, stepsSha256, supervisorSha256, platform }: ImageIngredients): string[] {
-  return [name, dockerfile, stepsSha256, supervisorSha256, platform]
+function valuesOf(ingredients: ImageIngredients): string[] {
+  const { name, dockerfile, stepsSha256, supervisorSha256, measureSha256, platform } = ingredients
+  return [name, dockerfile, stepsSha256, supervisorSha256, measureSha256, platform]
 }
 
 function sha256(parts: readonly string[]): string {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import type { BuildSpec, Engine, ProgressListener } from '../engine/engine.ts'
+import { Readable } from 'node:stream'
+import type { BuildSpec, Engine, ImageDetails, ProgressListener } from '../engine/engine.ts'
 import { isSandboxError } from '../errors/sandbox-error.ts'
 import { abortable } from '../lib/abort.ts'
 import type { Logger } from '../lib/logger.ts'
@@ -8,12 +9,14 @@ import { BaseImages } from './base-image.ts'
 import { buildContext } from './build-context.ts'
 import { type BuildSteps, readBuildSteps } from './build-steps.ts'
 import type { Catalogue } from './catalogue.ts'
+import type { RuntimeContents } from './contents.ts'
 import type { BaseChoice, RuntimeDefinition } from './definition.ts'
 import { fromTag, type ImageIngredients, recipeDigest, runtimeDigest, runtimeTag } from './digest.ts'
 import { describeInstruction, dockerfileOf, FRESH_ARG } from './dockerfile.ts'
 import { type PackageSources, sourceFiles } from './package-sources.ts'
 import { type ReadyRuntime, readyRuntime, RUNTIME_LABELS, RUNTIME_ROLE } from './ready-runtime.ts'
 import { removeSuperseded } from './superseded.ts'
+import { smallArchive } from './small-archive.ts'
 import { readSupervisor, type SupervisorBinary } from './supervisor-binary.ts'
 
 export type { ReadyRuntime } from './ready-runtime.ts'
@@ -27,6 +30,12 @@ export interface RuntimeImagesOptions {
   readonly packageSources?: PackageSources
   /** Folder of the supervisor binaries, when not the package's own. */
   readonly supervisorDir?: string
+  /** Looks a new image over, for its label of contents; without it none is made. */
+  readonly measure?: {
+    /** Of what it looks for. */
+    readonly sha256: string
+    of(image: ImageDetails, aptPackages: readonly string[]): Promise<RuntimeContents>
+  }
   /** Network of the steps of a build. */
   readonly buildNetwork?: NonNullable<BuildSpec['network']>
 }
@@ -162,7 +171,7 @@ export class RuntimeImages {
       ...(!cacheImage && { buildArgs: { [FRESH_ARG]: randomUUID() } }),
       ...(buildNetwork !== undefined && { network: buildNetwork }),
     }
-    const image = await engine.images.build(context, spec, { onProgress }).catch((error: unknown) => {
+    const image = await this.#buildImage(context, spec, base.choice, onProgress).catch((error: unknown) => {
       logger.error(
         { err: error, runtime: name, log: isSandboxError(error) && error.details['log'] },
         'the build failed',
@@ -172,6 +181,32 @@ export class RuntimeImages {
     const ms = Math.round(performance.now() - startedAt)
     logger.info({ runtime: name, tag, ms, sizeBytes: image.sizeBytes }, 'built the image of the runtime')
     return readyRuntime(definition, image, digest)
+  }
+
+  /** Builds, and measures: the contents can be a label only of an image that is made from the measured one. */
+  async #buildImage(
+    context: Readable,
+    spec: BuildSpec,
+    choice: BaseChoice,
+    onProgress: ProgressListener,
+  ): Promise<ImageDetails> {
+    const { engine, measure } = this.#options
+    if (!measure) return await engine.images.build(context, spec, { onProgress })
+    // A name of its own: another server may build the same at this moment, and remove its own.
+    const unmeasured = `sandbox-mcp/unmeasured:${randomUUID()}`
+    const labels = { [RUNTIME_LABELS.role]: 'unmeasured' }
+    const image = await engine.images.build(context, { ...spec, tag: unmeasured, labels }, { onProgress })
+    try {
+      const apt = choice.packages.flatMap(({ manager, packages }) => (manager === 'apt' ? packages : []))
+      const names = apt.map((name) => name.replace(/=.*$/, ''))
+      const contents = JSON.stringify(await measure.of(image, names))
+      return await engine.images.build(
+        Readable.from(await smallArchive(new Map([['Dockerfile', `FROM ${unmeasured}\n`]]))),
+        { tag: spec.tag, labels: { ...spec.labels, [RUNTIME_LABELS.contents]: contents } },
+      )
+    } finally {
+      await engine.images.remove(unmeasured)
+    }
   }
 
   async #plan(definition: RuntimeDefinition, choice: BaseChoice): Promise<Plan> {
@@ -188,6 +223,7 @@ export class RuntimeImages {
         dockerfile: dockerfileOf(definition, 'base', choice.packages),
         stepsSha256: steps.sha256,
         supervisorSha256: supervisor.sha256,
+        measureSha256: this.#options.measure?.sha256 ?? '',
         platform,
       },
     }

@@ -1,6 +1,7 @@
 import type { ContainerLimits, ImageDetails } from '../engine/engine.ts'
 import { SandboxError } from '../errors/sandbox-error.ts'
 import type { RuntimeDefinition } from './definition.ts'
+import { contentsFromLabel, type RuntimeContents } from './contents.ts'
 import { runtimeTag } from './digest.ts'
 
 /** Labels of a runtime's image. `digest` and `runtime` are also those of a sandbox's container. */
@@ -10,6 +11,8 @@ export const RUNTIME_LABELS = {
   digest: 'sandbox-mcp.digest',
   /** The digest with the base by its reference in place of its id. */
   recipe: 'sandbox-mcp.recipe',
+  /** What the image has, as JSON: see measure.ts. */
+  contents: 'sandbox-mcp.contents',
   /** Id of the base image. */
   base: 'sandbox-mcp.base',
 } as const
@@ -32,6 +35,8 @@ export interface ReadyRuntime {
   readonly network?: 'none' | 'bridge'
   readonly ociRuntime?: string
   readonly workDir: string
+  /** Undefined for an image that was not measured when it was built. */
+  readonly contents?: RuntimeContents
   /** What packages are installed with, when the caller of a tool names nothing else. */
   readonly packageManager?: 'pip' | 'npm' | 'apt' | 'cargo'
 }
@@ -39,6 +44,7 @@ export interface ReadyRuntime {
 /** Joins what the definition says with what the engine says of its image. */
 export function readyRuntime(definition: RuntimeDefinition, image: ImageDetails, digest: string): ReadyRuntime {
   const { name, description, limits, network, ociRuntime, workDir } = definition
+  const contents = contentsFromLabel(image.labels[RUNTIME_LABELS.contents])
   return {
     name,
     description,
@@ -51,6 +57,7 @@ export function readyRuntime(definition: RuntimeDefinition, image: ImageDetails,
     ...(network && { network }),
     ...(ociRuntime !== undefined && { ociRuntime }),
     workDir,
+    ...(contents && { contents }),
     ...(definition.packageManager && { packageManager: definition.packageManager }),
   }
 }

@@ -25,7 +25,9 @@ export function startForManyUsers(installation: string, settings: Readonly<Recor
     app,
     async clientOf(user) {
       const caller = { user, transport: 'stdio' } as const
-      const deps = { provider: app.registry, logger, tools: TOOLS, definitions, instructions: '', version: '0', caller }
+      const runtime = () => app.runtimeInfo(user)
+      const about = { instructions: '', version: '0', runtime }
+      const deps = { provider: app.registry, logger, tools: TOOLS, definitions, caller, ...about }
       const [ours, theirs] = InMemoryTransport.createLinkedPair()
       await buildServer(deps).connect(theirs)
       const client = new Client({ name: 'test', version: '1.0.0' })

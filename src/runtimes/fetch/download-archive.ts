@@ -1,22 +1,11 @@
 import { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
-import { extract, type Header, pack } from 'tar-stream'
+import { type Extract, extract, type Header, type Pack, pack } from 'tar-stream'
 import type { ContainerStream } from '../../engine/engine.ts'
 import { SandboxError } from '../../errors/sandbox-error.ts'
 
 export interface ArchiveLimits {
   readonly maxBytes: number
   readonly maxEntries: number
-}
-
-/** A whole tar archive of these files, in memory. */
-export async function smallArchive(files: ReadonlyMap<string, string | Buffer>): Promise<Buffer> {
-  const tar = pack()
-  for (const [name, content] of files) tar.entry({ name, mode: 0o644 }, content)
-  tar.finalize()
-  const pieces: Buffer[] = []
-  for await (const piece of Readable.from(tar)) pieces.push(piece as Buffer)
-  return Buffer.concat(pieces)
 }
 
 /** Names that package managers give to downloads. No "." or "..", nothing that a terminal or a shell would obey. */
@@ -36,40 +25,45 @@ export function checkedArchive(
   const source = readableOf(stream)
   const incoming = extract()
   const outgoing = pack()
-  const output = Readable.from(outgoing)
-  let entries = 0
-  let bytes = 0
-  const copy = async () => {
-    outgoing.entry({ name: 'fetch.log', mode: 0o644 }, log)
-    for await (const entry of incoming) {
-      const { type, size = 0 } = entry.header
-      const name = checkedName(entry.header)
-      bytes += size
-      if (++entries > maxEntries || bytes > maxBytes) throw tooMuch(maxBytes)
-      if (type === 'directory') {
-        entry.resume()
-        continue
-      }
-      // Both sides check that there are as many bytes as the header says.
-      await new Promise<void>((resolve, reject) => {
-        const header = { name: `files/${name}`, size, mode: 0o644 }
-        entry.pipe(outgoing.entry(header, (error) => (error ? reject(error) : resolve())))
-      })
-    }
-    outgoing.finalize()
-  }
-  // A failure of any part ends the reading of the output, which reports it.
-  const fail = (error: unknown) => void output.destroy(error as Error)
-  pipeline(source, incoming).catch(fail)
-  copy().catch(fail)
+  // A failure of any part ends the output with it; without a listener it would end the process.
+  const fail = (error: unknown) => outgoing.destroy(error as Error)
+  source.on('error', (error) => incoming.destroy(error))
+  incoming.on('error', fail)
+  outgoing.on('error', () => undefined)
+  source.pipe(incoming)
+  copyEntries(incoming, outgoing, log, { maxBytes, maxEntries }).catch(fail)
   const destroy = () => {
     stream.close()
     source.destroy()
     incoming.destroy()
     outgoing.destroy()
-    output.destroy()
   }
-  return { destroy, [Symbol.asyncIterator]: () => output[Symbol.asyncIterator]() }
+  return { destroy, [Symbol.asyncIterator]: () => outgoing[Symbol.asyncIterator]() as AsyncIterator<Uint8Array> }
+}
+
+async function copyEntries(incoming: Extract, outgoing: Pack, log: string, limits: ArchiveLimits): Promise<void> {
+  let entries = 0
+  let bytes = 0
+  outgoing.entry({ name: 'fetch.log', mode: 0o644 }, log)
+  for await (const entry of incoming) {
+    const { type, size = 0 } = entry.header
+    const name = checkedName(entry.header)
+    bytes += size
+    if (++entries > limits.maxEntries || bytes > limits.maxBytes) throw tooMuch(limits.maxBytes)
+    if (type === 'directory') {
+      entry.resume()
+      continue
+    }
+    // Both sides check that there are as many bytes as the header says.
+    await new Promise<void>((resolve, reject) => {
+      const header = { name: `files/${name}`, size, mode: 0o644 }
+      const target = outgoing.entry(header, (error) => (error ? reject(error) : resolve()))
+      entry.on('error', reject)
+      target.on('error', reject)
+      entry.pipe(target)
+    })
+  }
+  outgoing.finalize()
 }
 
 function checkedName({ name, type }: Header): string {

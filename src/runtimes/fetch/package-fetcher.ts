@@ -3,12 +3,16 @@ import { fileURLToPath } from 'node:url'
 import pLimit from 'p-limit'
 import type { Engine, Labels } from '../../engine/engine.ts'
 import { SandboxError } from '../../errors/sandbox-error.ts'
+import { HelperContainer, INPUT_DIR } from '../helper-container.ts'
 import { packageFault, type PackageManager } from '../package-names.ts'
 import { type PackageSources, publicUrl, sourceFiles } from '../package-sources.ts'
 import type { ReadyRuntime } from '../ready-runtime.ts'
-import { checkedArchive, smallArchive } from './download-archive.ts'
-import { FetchContainer, INPUT_DIR, type InstallNetwork } from './fetch-container.ts'
+import { smallArchive } from '../small-archive.ts'
+import { checkedArchive } from './download-archive.ts'
 import { fetchFault, FetchLog } from './fetch-log.ts'
+
+/** What the operator allows the container that downloads packages to reach; the users' own sandboxes never get it. */
+export type InstallNetwork = 'none' | 'bridge' | 'host'
 
 export interface PackageFetcherOptions {
   readonly engine: Engine
@@ -106,7 +110,7 @@ export class PackageFetcher {
       maxBytes,
       input,
     }
-    const container = await FetchContainer.start(engine, spec, until)
+    const container = await HelperContainer.start(engine, spec, until)
     try {
       const log = new FetchLog()
       const command = ['/bin/sh', `${INPUT_DIR}/fetch.sh`, manager, ...packages]

@@ -8,6 +8,7 @@ import { buildServer } from '../../../src/mcp/server.ts'
 import { TOOLS } from '../../../src/tools/index.ts'
 import { entryOf } from '../../helpers/fake-supervisor.ts'
 import { FakeProvider } from '../../helpers/fake-provider.ts'
+import { TEST_RUNTIME } from '../../helpers/runtime-info.ts'
 import { recordingLogger } from '../../helpers/recording-logger.ts'
 
 const open: Client[] = []
@@ -25,6 +26,7 @@ async function connect(provider = new FakeProvider()) {
     tools: TOOLS,
     definitions: toolDefinitions(TOOLS, 'none'),
     instructions: 'Be careful.',
+    runtime: () => Promise.resolve(TEST_RUNTIME),
     version: '1.2.3',
     caller: { user: 'alice', transport: 'stdio' },
   })
@@ -37,11 +39,30 @@ async function connect(provider = new FakeProvider()) {
 }
 
 describe('the MCP server', () => {
-  test('says who it is and offers tools, nothing else', async () => {
+  test('says who it is and offers tools and one resource', async () => {
     const { client } = await connect()
     expect(client.getServerVersion()).toMatchObject({ name: 'sandbox-mcp', version: '1.2.3' })
     expect(client.getInstructions()).toBe('Be careful.')
-    expect(client.getServerCapabilities()).toEqual({ tools: {} })
+    expect(client.getServerCapabilities()).toEqual({ tools: {}, resources: {} })
+  })
+
+  test('tells of the runtime in its resource, and starts no sandbox for it', async () => {
+    const { client, provider } = await connect()
+    const { resources } = await client.listResources()
+    expect(resources).toMatchObject([{ uri: 'sandbox://runtime', mimeType: 'application/json' }])
+    const [content] = (await client.readResource({ uri: 'sandbox://runtime' })).contents
+    expect(JSON.parse((content as { text: string }).text)).toMatchObject({
+      name: 'python-minimal',
+      working_directory: '/workspace',
+      programs: { python3: '3.11.2' },
+      packages: { pip: { numpy: '2.1.0' } },
+      install_packages: { default_manager: 'pip', can_download: false },
+      limits: { memory_bytes: 512 * 1024 ** 2, command_timeout_s: 3600 },
+      network: 'none',
+      other_runtimes: ['polyglot'],
+    })
+    await expect(client.readResource({ uri: 'sandbox://other' })).rejects.toMatchObject({ code: -32_002 })
+    expect(provider.acquired).toEqual([])
   })
 
   test('no sandbox is started by connecting and listing', async () => {

@@ -31,6 +31,7 @@ function ingredients(change: Record<string, unknown> = {}, more: Partial<ImageIn
     dockerfile: dockerfileOf(definition, 'base', definition.base.packages),
     stepsSha256: 'b'.repeat(64),
     supervisorSha256: 'c'.repeat(64),
+    measureSha256: '',
     platform: 'linux/amd64',
     ...more,
   }

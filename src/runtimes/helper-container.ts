@@ -1,18 +1,15 @@
 import { randomBytes } from 'node:crypto'
-import type { ContainerSpec, ContainerStream, Engine, Labels } from '../../engine/engine.ts'
-import { SandboxError } from '../../errors/sandbox-error.ts'
-import { BRIDGE_UID } from '../../supervisor/protocol.ts'
+import type { ContainerSpec, ContainerStream, Engine, Labels } from '../engine/engine.ts'
+import { SandboxError } from '../errors/sandbox-error.ts'
+import { BRIDGE_UID } from '../supervisor/protocol.ts'
 
-/** What the operator allows the container that downloads packages to reach; the users' own sandboxes never get it. */
-export type InstallNetwork = 'none' | 'bridge' | 'host'
-
-export interface FetchContainerSpec {
+export interface HelperSpec {
   readonly imageId: string
   readonly env: Readonly<Record<string, string>>
   readonly labels: Labels
-  readonly network: InstallNetwork
+  readonly network: ContainerSpec['network']
   readonly ociRuntime: string | undefined
-  /** Bytes that may be downloaded: the size of its only writable directory, which is memory. */
+  /** Size of its only writable directory, which is memory. */
   readonly maxBytes: number
   /** Files that lie in {@link INPUT_DIR}, as a whole tar archive. */
   readonly input: Uint8Array
@@ -20,9 +17,9 @@ export interface FetchContainerSpec {
 
 const MIB = 1024 ** 2
 /** Of no sandbox, no person and no service (Debian ends its own at 999, and "nobody" is 65534). Small enough for a user namespace. */
-const FETCH_UID = 65_533
+const HELPER_UID = 65_533
 export const INPUT_DIR = '/tmp/in'
-/** For the package manager itself, beside what it downloads. */
+/** For the programs that run in it, beside what they write. */
 const WORK_BYTES = 512 * MIB
 /** GNU tar reads whole records from a pipe, and would wait for the rest of one. */
 const TAR_RECORD_BYTES = 10_240
@@ -33,10 +30,10 @@ const INIT = `trap 'exit 0' TERM; sleep ${LIFETIME_S} & wait $!`
 const GUARD = `mkdir -m 0700 ${INPUT_DIR} && tar -xf - -C ${INPUT_DIR} && echo ready && { cat > /dev/null; kill -TERM 1; }`
 
 /**
- * A short-lived container that has a network, and nothing of any user: no volume, another uid, the whole hardening profile but its
- * network. It ends when the server that made it is gone; what is left then is found by its labels.
+ * A short-lived container of a runtime's image with nothing of any user: no volume, another uid, the whole hardening profile (but the
+ * network, where packages are downloaded). It ends when the server that made it is gone; what is left then is found by its labels.
  */
-export class FetchContainer {
+export class HelperContainer {
   readonly #engine: Engine
   readonly #id: string
   readonly #guard: ContainerStream
@@ -47,16 +44,16 @@ export class FetchContainer {
     this.#guard = guard
   }
 
-  static async start(engine: Engine, spec: FetchContainerSpec, signal: AbortSignal): Promise<FetchContainer> {
+  static async start(engine: Engine, spec: HelperSpec, signal: AbortSignal): Promise<HelperContainer> {
     const { id } = await engine.containers.create(containerSpec(spec), { signal })
     try {
       await engine.containers.start(id, { signal })
       const command = ['/bin/sh', '-c', GUARD]
-      const guard = await engine.containers.openStream(id, { command, uid: FETCH_UID }, { signal })
+      const guard = await engine.containers.openStream(id, { command, uid: HELPER_UID }, { signal })
       const ready = firstOutput(guard)
       await guard.write(padded(spec.input))
       await ready
-      return new FetchContainer(engine, id, guard)
+      return new HelperContainer(engine, id, guard)
     } catch (error) {
       await engine.containers.remove(id)
       throw error
@@ -82,7 +79,7 @@ export class FetchContainer {
 
   /** Starts a program, and gives its standard output. */
   open(command: readonly string[], signal: AbortSignal): Promise<ContainerStream> {
-    return this.#engine.containers.openStream(this.#id, { command, uid: FETCH_UID }, { signal })
+    return this.#engine.containers.openStream(this.#id, { command, uid: HELPER_UID }, { signal })
   }
 
   /** Removes it with all that it downloaded. */
@@ -99,12 +96,12 @@ function containerSpec({
   network,
   ociRuntime,
   maxBytes,
-}: Omit<FetchContainerSpec, 'input'>): ContainerSpec {
+}: Omit<HelperSpec, 'input'>): ContainerSpec {
   return {
-    name: `sandbox-mcp-fetch-${randomBytes(12).toString('hex')}`,
+    name: `sandbox-mcp-helper-${randomBytes(12).toString('hex')}`,
     image: imageId,
     labels,
-    uid: FETCH_UID,
+    uid: HELPER_UID,
     // Nothing speaks to a supervisor here: it would listen where the network is the host's.
     bridgeUid: BRIDGE_UID,
     env: { ...env, HOME: '/tmp' },
@@ -131,7 +128,7 @@ function firstOutput(stream: ContainerStream): Promise<void> {
     stream.onData(() => resolve())
     stream.onClose(({ error, stderr }) =>
       reject(
-        new SandboxError('engine_failed', 'The container that downloads packages could not be prepared.', {
+        new SandboxError('engine_failed', 'The helper container could not be prepared.', {
           details: { stderr },
           cause: error,
         }),

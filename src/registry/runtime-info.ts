@@ -1,0 +1,78 @@
+import type { ContainerLimits, Engine } from '../engine/engine.ts'
+import { isSandboxError } from '../errors/sandbox-error.ts'
+import { abortable } from '../lib/abort.ts'
+import type { RuntimeContents } from '../runtimes/contents.ts'
+import type { RuntimeDefinition } from '../runtimes/definition.ts'
+import type { ReadyRuntime } from '../runtimes/ready-runtime.ts'
+import { identityOf } from './identity.ts'
+import { readChoice } from './runtime-choice.ts'
+import { packageManagerOf, type SandboxPolicy, WORKSPACE } from './sandbox-spec.ts'
+
+export interface RuntimeInfoDeps {
+  readonly engine: Engine
+  readonly installation: string
+  readonly policy: SandboxPolicy
+  readonly runtimes: readonly string[]
+  /** The operator's runtime for a user who chose none. */
+  readonly runtimeOf: (user: string) => string
+  readonly definition: (name: string) => RuntimeDefinition
+  /** The runtime's image when the engine has it; builds nothing. */
+  readonly find: (name: string) => Promise<ReadyRuntime | undefined>
+  /** True when install_packages may download. */
+  readonly downloads: boolean
+}
+
+/** What a user's sandboxes are made of, told without starting one. */
+export interface RuntimeInfo {
+  readonly name: string
+  readonly description: string
+  readonly workspace: string
+  /** Whether the engine has the image; unknown when it does not answer. */
+  readonly image: 'ready' | 'not built' | 'unknown'
+  /** As measured in the image; undefined when there is none, or an old one. */
+  readonly contents: RuntimeContents | undefined
+  readonly packageManager: string
+  /** True when install_packages can download. */
+  readonly installs: boolean
+  readonly limits: ContainerLimits
+  readonly maxTimeoutMs: number
+  readonly network: 'none' | 'bridge'
+  /** Names of the runtimes that sandbox_manage can switch to. */
+  readonly runtimes: readonly string[]
+}
+
+/** A client waits for this before it is connected. In milliseconds. */
+const ENGINE_MS = 2000
+
+/** The runtime of a user's sandbox. Reads the engine's record, starts and builds nothing; an engine that is down costs the contents alone. */
+export async function runtimeInfo(deps: RuntimeInfoDeps, user: string): Promise<RuntimeInfo> {
+  const { engine, installation, policy, runtimes } = deps
+  let name = deps.runtimeOf(user)
+  let image: RuntimeInfo['image'] = 'unknown'
+  let ready: ReadyRuntime | undefined
+  const deadline = AbortSignal.timeout(ENGINE_MS)
+  try {
+    const choice = await abortable(readChoice(engine, identityOf(installation, user)), deadline)
+    if (choice !== undefined && runtimes.includes(choice)) name = choice
+    ready = await abortable(deps.find(name), deadline)
+    image = ready ? 'ready' : 'not built'
+  } catch (error) {
+    if (!isSandboxError(error) && !deadline.aborted) throw error
+  }
+  // A misspelt name of the operator's is told by the first call that needs the runtime.
+  const definition: Partial<RuntimeDefinition> = runtimes.includes(name) ? deps.definition(name) : {}
+  const network = definition.network ?? policy.network
+  return {
+    name,
+    description: definition.description ?? '',
+    workspace: WORKSPACE,
+    image,
+    contents: ready?.contents,
+    packageManager: packageManagerOf(definition),
+    installs: deps.downloads || network !== 'none',
+    limits: { ...policy.limits, ...definition.limits },
+    maxTimeoutMs: policy.maxTimeoutMs,
+    network,
+    runtimes,
+  }
+}
