@@ -88,5 +88,10 @@ function networkLine(network: 'none' | 'bridge', installs: boolean): string {
 
 function cut(text: string, maxBytes: number): string {
   const plain = text.replace(/\.$/, '')
-  return Buffer.byteLength(plain) <= maxBytes ? plain : `${Buffer.from(plain).subarray(0, maxBytes - 3).toString('utf8').replace(/\ufffd+$/, '')}…`
+  return Buffer.byteLength(plain) <= maxBytes
+    ? plain
+    : `${Buffer.from(plain)
+        .subarray(0, maxBytes - 3)
+        .toString('utf8')
+        .replace(/\ufffd+$/, '')}…`
 }

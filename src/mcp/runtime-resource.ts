@@ -8,7 +8,8 @@ export const RUNTIME_RESOURCE: Resource = {
   uri: RUNTIME_URI,
   name: 'runtime',
   title: 'The runtime of the sandbox',
-  description: 'Languages, tools and installed packages with their versions, limits, network. Reading it starts nothing.',
+  description:
+    'Languages, tools and installed packages with their versions, limits, network. Reading it starts nothing.',
   mimeType: 'application/json',
 }
 

@@ -2,6 +2,7 @@ import pLimit from 'p-limit'
 import type { Engine, EngineInfo } from '../engine/engine.ts'
 import { SandboxError } from '../errors/sandbox-error.ts'
 import type { Logger } from '../lib/logger.ts'
+import { isAbandoned } from '../runtimes/helper-container.ts'
 import { MEASURE_LABELS } from '../runtimes/measure.ts'
 import type { ReadyRuntime } from '../runtimes/image-builder.ts'
 import type { FetchCall, FetchedPackages, FetchRequest, FetchScene } from '../runtimes/fetch/package-fetcher.ts'
@@ -120,12 +121,11 @@ export class Registry implements SandboxProvider {
   async removeEnded(): Promise<number> {
     const { engine, installation, logger } = this.#deps
     const sandboxes = await engine.containers.list(installationLabels(installation))
-    const containers = [
-      ...sandboxes,
+    const helpers = [
       ...(await engine.containers.list(fetchLabels(installation))),
       ...(await engine.containers.list(MEASURE_LABELS)),
     ]
-    const ended = containers.filter((container) => container.state === 'exited')
+    const ended = [...sandboxes.filter(({ state }) => state === 'exited'), ...helpers.filter(isAbandoned)]
     await Promise.all(ended.map((container) => engine.containers.remove(container.id)))
     if (ended.length > 0) logger.info({ containers: ended.length }, 'removed ended containers; the files stay')
     return ended.length

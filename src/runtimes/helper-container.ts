@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { ContainerSpec, ContainerStream, Engine, Labels } from '../engine/engine.ts'
+import type { ContainerSpec, ContainerStream, ContainerSummary, Engine, Labels } from '../engine/engine.ts'
 import { SandboxError } from '../errors/sandbox-error.ts'
 import { BRIDGE_UID } from '../supervisor/protocol.ts'
 
@@ -25,9 +25,27 @@ const WORK_BYTES = 512 * MIB
 const TAR_RECORD_BYTES = 10_240
 /** PID 1 ends at SIGTERM, which it would ignore without a handler (pid_namespaces(7)), or after this many seconds. */
 const LIFETIME_S = 900
-const INIT = `trap 'exit 0' TERM; sleep ${LIFETIME_S} & wait $!`
-/** Takes the input, then waits for the server's end of the stream to go, and takes the container with it. */
-const GUARD = `mkdir -m 0700 ${INPUT_DIR} && tar -xf - -C ${INPUT_DIR} && echo ready && { cat > /dev/null; kill -TERM 1; }`
+/** A server that was killed before it opened the guard: nobody comes any more after this many seconds. */
+const GUARD_WAIT_S = 20
+const INIT = `trap 'exit 0' TERM
+left=${GUARD_WAIT_S}
+until [ -d ${INPUT_DIR} ]; do
+  [ $left -gt 0 ] || exit 0
+  left=$((left - 1))
+  sleep 1
+done
+sleep ${LIFETIME_S} & wait $!`
+/** Takes the input, then waits for the server's end of the stream to go. Whatever happens, it takes the container with it. */
+const GUARD = `{ mkdir -m 0700 ${INPUT_DIR} && tar -xf - -C ${INPUT_DIR} && echo ready && cat > /dev/null; }; kill -TERM 1`
+/** When a helper container was made, in Unix milliseconds: one that was never started is told from one that is about to be. */
+const SINCE_LABEL = 'sandbox-mcp.since'
+const START_MS = 5 * 60_000
+
+/** True for a helper container that no server waits for any more. */
+export function isAbandoned({ state, labels }: ContainerSummary): boolean {
+  if (state === 'exited') return true
+  return state === 'created' && Date.now() - Number(labels[SINCE_LABEL]) > START_MS
+}
 
 /**
  * A short-lived container of a runtime's image with nothing of any user: no volume, another uid, the whole hardening profile (but the
@@ -100,7 +118,7 @@ function containerSpec({
   return {
     name: `sandbox-mcp-helper-${randomBytes(12).toString('hex')}`,
     image: imageId,
-    labels,
+    labels: { ...labels, [SINCE_LABEL]: String(Date.now()) },
     uid: HELPER_UID,
     // Nothing speaks to a supervisor here: it would listen where the network is the host's.
     bridgeUid: BRIDGE_UID,

@@ -77,7 +77,7 @@ describe('install_packages', { timeout: INSTALL_MS }, () => {
     expect(await server.output('node src/a.mjs && semver 1.2.3 -i minor')).toBe('true\n1.3.0')
     const second = await server.call('install_packages', { packages: ['ms'] })
     expect(second.text).toMatch(/^ms \d/)
-    expect(await server.output('node -p "require(\'ms\')(\'1m\') + String(require(\'is-odd\')(2))"')).toBe('60000false')
+    expect(await server.output("node -p \"require('ms')('1m') + String(require('is-odd')(2))\"")).toBe('60000false')
   })
 
   test('with apt gives a program and its libraries to commands', async () => {
@@ -132,7 +132,8 @@ describe('install_packages', { timeout: INSTALL_MS }, () => {
   // Each of these would run, or change where packages come from, if the download saw the workspace.
   test('lets nothing of the workspace run with a network', async () => {
     await using server = await start('polyglot')
-    const witness = (name: string) => `import os; os.system("(date; ${ROUTES.replaceAll('"', '\\"')}) >> /workspace/ran-${name}")`
+    const witness = (name: string) =>
+      `import os; os.system("(date; ${ROUTES.replaceAll('"', '\\"')}) >> /workspace/ran-${name}")`
     await server.call('write_file', { path: 'sitecustomize.py', content: witness('sitecustomize') })
     await server.call('write_file', {
       path: '.local/lib/python3.11/site-packages/usercustomize.py',
@@ -145,10 +146,18 @@ describe('install_packages', { timeout: INSTALL_MS }, () => {
     await server.call('write_file', { path: 'pip.py', content: witness('pip') })
     await server.call('write_file', {
       path: '.npmrc',
-      content: 'registry=http://127.0.0.1:1/\nscript-shell=/workspace/evil.sh\nnode-options=--require /workspace/evil.js\n',
+      content:
+        'registry=http://127.0.0.1:1/\nscript-shell=/workspace/evil.sh\nnode-options=--require /workspace/evil.js\n',
     })
-    await server.call('write_file', { path: 'package.json', content: '{"dependencies":{"evil":"git+file:///workspace"}}' })
-    await server.call('write_file', { path: '.local/bin/tar', content: '#!/bin/sh\nexec /bin/tar "$@"\n', executable: true })
+    await server.call('write_file', {
+      path: 'package.json',
+      content: '{"dependencies":{"evil":"git+file:///workspace"}}',
+    })
+    await server.call('write_file', {
+      path: '.local/bin/tar',
+      content: '#!/bin/sh\nexec /bin/tar "$@"\n',
+      executable: true,
+    })
     expect((await server.call('install_packages', { packages: ['humanize'] })).text).toMatch(/^humanize /)
     expect((await server.call('install_packages', { packages: ['ms'], manager: 'npm' })).text).toMatch(/^ms /)
     // The user's own hooks run, as in any command of theirs: offline. The witness is the time alone, no interface and no route.
@@ -199,6 +208,7 @@ describe('install_packages', { timeout: INSTALL_MS }, () => {
     await using server = await start('python-minimal', undefined, { SANDBOX_INSTALL_NETWORK: 'none' })
     const text = await server.refusal('install_packages', { packages: ['humanize'] })
     expect(text).toMatch(/^network_disabled: /)
-    for (const way of ['sandbox_info', 'sandbox_manage', 'polyglot', 'upload', 'installNetwork']) expect(text).toContain(way)
+    for (const way of ['sandbox_info', 'sandbox_manage', 'polyglot', 'upload', 'installNetwork'])
+      expect(text).toContain(way)
   })
 })
