@@ -38,3 +38,12 @@ test('every setting is in the help', () => {
   )
   for (const { about } of help) expect(about).not.toBe('')
 })
+
+test('a setting that is an object is shown as it was given', () => {
+  const loaded = loadConfig({ flags: {}, env: {} })
+  const given = {
+    ...loaded,
+    origin: { ...loaded.origin, runtimes: { given: { alice: 'polyglot' }, source: 'file x' } },
+  }
+  expect(describeConfig(given)).toContainEqual({ key: 'runtimes', value: '{"alice":"polyglot"}', source: 'file x' })
+})

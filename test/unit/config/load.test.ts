@@ -144,3 +144,19 @@ describe('what is not valid', () => {
 test('the result cannot be changed', () => {
   expect(Object.isFrozen(load().config)).toBe(true)
 })
+
+describe('runtimes of single users', () => {
+  test.each([
+    ['an object in the file', { file: configFile({ runtimes: { alice: 'polyglot', 'a=b': 'node-minimal' } }) }],
+    ['text elsewhere', { env: { SANDBOX_RUNTIMES: 'alice=polyglot, a=b=node-minimal' } }],
+  ])('are %s', (_, input) => {
+    expect([...load(input).config.runtimes]).toEqual([
+      ['alice', 'polyglot'],
+      ['a=b', 'node-minimal'],
+    ])
+  })
+
+  test.each(['alice', '=polyglot', 'alice=../x', 'alice=debian:12'])('cannot be %j', (runtimes) => {
+    expect(refusal({ flags: { runtimes } }).message).toContain('runtimes (flag --runtimes)')
+  })
+})

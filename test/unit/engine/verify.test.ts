@@ -61,3 +61,26 @@ describe('findMismatches', () => {
     expect(findMismatches(online, { ...asWanted, networkMode: 'bridge', nanoCpus: 5e8, pids: 128 })).toEqual([])
   })
 })
+
+describe('a container without a volume, on the host’s network', () => {
+  const { volume: _, ...bare } = { ...spec, network: 'host' as const }
+  const effective = { ...asWanted, networkMode: 'host', mounts: [] }
+
+  test('is as it was asked for', () => {
+    expect(findMismatches(bare, effective)).toEqual([])
+  })
+
+  test.each(Object.entries({ ...WEAKENED, networkMode: 'none' }))(
+    'is refused when %s is not in force',
+    (protection, actual) => {
+      expect(findMismatches(bare, { ...effective, [protection]: actual }).map((each) => each.protection)).toEqual([
+        protection,
+      ])
+    },
+  )
+
+  test('is refused with any mount', () => {
+    const [mismatch] = findMismatches(bare, { ...effective, mounts: asWanted.mounts })
+    expect(mismatch?.protection).toBe('mounts')
+  })
+})

@@ -106,3 +106,17 @@ describe('the create body', () => {
     expect(spec.command).not.toContain('x')
   })
 })
+
+test('without a volume and on another network all protections stay, and nothing is mounted', () => {
+  const { volume: _, ...spec } = {
+    ...containerSpec({ name: 'box', labels: { owner: 'me' } }),
+    network: 'host' as const,
+  }
+  const { NetworkDisabled, HostConfig, ...rest } = toContainerBody(spec, IMAGE)
+  expect(NetworkDisabled).toBe(false)
+  expect({ ...rest, NetworkDisabled: true, HostConfig: { ...HostConfig, NetworkMode: 'none', Mounts: [] } }).toEqual({
+    ...body,
+    HostConfig: { ...body.HostConfig, Mounts: [] },
+  })
+  expect(HostConfig).toMatchObject({ NetworkMode: 'host', Mounts: [] })
+})
