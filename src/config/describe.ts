@@ -29,6 +29,6 @@ const URL_PASSWORD = /(\/\/[^/:@\s]*:)\S+@/g
 function masked(key: SettingKey, given: unknown): string {
   const setting: Setting = SETTINGS[key]
   if (setting.secret) return '***'
-  const text = typeof given === 'object' ? JSON.stringify(given) : String(given)
+  const text = typeof given === 'string' ? given : JSON.stringify(given)
   return text.replace(URL_PASSWORD, '$1***@')
 }

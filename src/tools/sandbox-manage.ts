@@ -55,7 +55,10 @@ async function act(
   { action, runtime, keep_files: keepFiles }: { action: string; runtime?: string | undefined; keep_files: boolean },
   { control, ...options }: ControlContext,
 ): Promise<string | undefined> {
-  if (action === 'destroy') return void (await control.destroy(options))
+  if (action === 'destroy') {
+    await control.destroy(options)
+    return undefined
+  }
   if (runtime !== undefined) return await control.useRuntime(runtime, options)
   return action === 'reset' && !keepFiles ? await control.startOver(options) : await control.restart(options)
 }

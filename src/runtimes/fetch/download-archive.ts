@@ -46,7 +46,7 @@ async function copyEntries(incoming: Extract, outgoing: Pack, log: string, limit
   let bytes = 0
   outgoing.entry({ name: 'fetch.log', mode: 0o644 }, log)
   for await (const entry of incoming) {
-    const { type, size = 0 } = entry.header
+    const { type, size } = entry.header
     const name = checkedName(entry.header)
     bytes += size
     if (++entries > limits.maxEntries || bytes > limits.maxBytes) throw tooMuch(limits.maxBytes)
