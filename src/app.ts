@@ -56,6 +56,7 @@ export function createApp(config: Config, env: NodeJS.ProcessEnv, logger: Logger
         signal,
         onProgress: onProgress && (({ step, steps, text }) => onProgress(`step ${step} of ${steps}: ${text}`)),
       }),
+    forgetRuntime: () => images.forget(config.runtime),
     idleTimeoutMs: config.idleTimeout,
     maxSandboxes: config.maxSandboxes,
     maxStarts: availableParallelism(),

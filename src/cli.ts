@@ -23,7 +23,7 @@ interface CommandLine {
 const COMMANDS: Readonly<Record<string, { summary: string; run: (line: CommandLine) => Promise<void> }>> = {
   serve: {
     summary: 'Serve MCP over stdio (the default).',
-    run: async ({ loaded }) => (await import('./serve.ts')).serve(loaded.config),
+    run: async ({ loaded }) => (await import('./serve.ts')).serve(loaded.config, process.env),
   },
   config: {
     summary: 'Show the effective settings and where each comes from.',
@@ -100,7 +100,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const flags = Object.fromEntries(SETTING_KEYS.map((key) => [flagOf(key), textOf(given[flagOf(key)])]))
   const file = textOf(values['config']) ?? process.env['SANDBOX_CONFIG']
   const loaded = loadConfig({ flags, env: process.env, file: file || undefined })
-  const isTerminal = process.stdout.isTTY === true && !process.env['NO_COLOR']
+  const isTerminal = process.stdout.isTTY && !process.env['NO_COLOR']
   const out: Output = { write: (text) => process.stdout.write(text), isTerminal, json: values['json'] === true }
   await known.run({ command, words, loaded, out, all: values['all'] === true })
   return 0

@@ -16,7 +16,7 @@ const EXIT_DEADLINE_MS = 4500
  * `sandbox-mcp serve`: one client over stdio until it is gone or a signal comes. The users' sandboxes and what runs in them go on, unless
  * the operator wants idle ones evicted; a second signal ends the process at once.
  */
-export async function serve(config: Config): Promise<void> {
+export async function serve(config: Config, env: NodeJS.ProcessEnv): Promise<void> {
   const logger = createLogger(config.logLevel)
   const stopping = new AbortController()
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -25,7 +25,7 @@ export async function serve(config: Config): Promise<void> {
       stopping.abort(name)
     })
   }
-  const app = createApp(config, process.env, logger)
+  const app = createApp(config, env, logger)
   const tools = toolsOf(config.tools)
   const server = buildServer({
     provider: app.registry,

@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config'
 
 /** Starts nothing; hands out the id of the run, and at the end asserts that nothing with that label is left on the engine. */
 const NO_LEFTOVERS = 'test/helpers/no-leftovers.ts'
+/** Installs the clients of others, which the project itself does not depend on. */
+const INTEROP_PACKAGES = 'test/helpers/interop-packages.ts'
 
 export default defineConfig({
   root: resolve(import.meta.dirname, '..'),
@@ -31,6 +33,15 @@ export default defineConfig({
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
           globalSetup: NO_LEFTOVERS,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: 'interop',
+          include: ['test/interop/*.test.ts'],
+          globalSetup: [NO_LEFTOVERS, INTEROP_PACKAGES],
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },

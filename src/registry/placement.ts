@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { ContainerDetails, Engine, EngineInfo } from '../engine/engine.ts'
 import { findMismatches } from '../engine/verify.ts'
 import { isSandboxError, SandboxError } from '../errors/sandbox-error.ts'
@@ -17,6 +18,8 @@ export interface PlacementDeps {
   readonly info: () => Promise<EngineInfo>
   /** The image of the runtime, built if need be. */
   readonly runtime: (options: PlacementOptions) => Promise<ReadyRuntime>
+  /** Forgets that image, so that the next `runtime` looks for it, and builds it, again. */
+  readonly forgetRuntime: () => void
   readonly logger: Logger
 }
 
@@ -112,15 +115,41 @@ async function wake(
 ): Promise<SupervisorClient> {
   if (found.state === 'paused') await engine.containers.unpause(found.id, call)
   if (found.state === 'created') await engine.containers.start(found.id, call)
-  return connect(engine, found.id, call.signal)
+  return reach(engine, found.id, call.signal)
+}
+
+/** A supervisor that is slow, or a stream that breaks once, is no reason to end what runs in a sandbox. */
+const CONNECT_TRIES = 3
+const CONNECT_PAUSE_MS = 300
+
+async function reach(engine: Engine, containerId: string, signal?: AbortSignal): Promise<SupervisorClient> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await connect(engine, containerId, signal)
+    } catch (error) {
+      if (!(error instanceof ConnectionLost) || tries === CONNECT_TRIES) throw error
+      if (isFull(error)) {
+        throw new SandboxError('sandbox_limit', 'Too many servers are connected to this sandbox.', { cause: error })
+      }
+    }
+    await delay(CONNECT_PAUSE_MS, undefined, signal ? { signal } : {})
+  }
+}
+
+/** Exit code of the bridge when the supervisor has no connection left (supervisor/PROTOCOL.md, "Connection"). */
+const EXIT_FULL = 3
+
+function isFull({ cause }: ConnectionLost): boolean {
+  return isSandboxError(cause, 'engine_failed') && cause.details['exitCode'] === EXIT_FULL
 }
 
 async function create(
-  { engine, policy, info }: PlacementDeps,
+  deps: PlacementDeps,
   identity: SandboxIdentity,
   runtime: ReadyRuntime,
   options: PlacementOptions,
 ): Promise<'found' | 'created' | 'resumed'> {
+  const { engine, policy, info } = deps
   const { signal, onProgress } = options
   const call = signal ? { signal } : {}
   onProgress?.('starting the sandbox')
@@ -130,8 +159,14 @@ async function create(
   if (!belongsTo(volume.labels, identity, 'workspace')) throw foreign('volume', identity.volumeName)
   // The files belong to the uid that the volume was made for, whatever the rule says today.
   const uid = uidFromLabels(volume.labels) ?? ownUid
+  const make = (of: ReadyRuntime) => engine.containers.create(containerSpec(identity, uid, of, policy), call)
   try {
-    await engine.containers.create(containerSpec(identity, uid, runtime, policy), call)
+    await make(runtime).catch(async (error: unknown) => {
+      if (!isSandboxError(error, 'image_unavailable')) throw error
+      // Somebody removed the image since it was looked at.
+      deps.forgetRuntime()
+      return make(await deps.runtime(options))
+    })
   } catch (error) {
     if (isSandboxError(error, 'already_exists')) return 'found'
     throw error

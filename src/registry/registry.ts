@@ -17,6 +17,7 @@ export interface RegistryDeps {
   readonly info: () => Promise<EngineInfo>
   /** Makes the image of the runtime ready, building it if need be; remembers the answer. */
   readonly runtime: (options: PlacementOptions) => Promise<ReadyRuntime>
+  readonly forgetRuntime: () => void
   /** Idle time after which a sandbox is put to sleep; 0: never. */
   readonly idleTimeoutMs: number
   /** Sandboxes that may run for this server at once. */

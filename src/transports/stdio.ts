@@ -15,8 +15,8 @@ const DRAIN_MS = 3000
 export async function serveStdio(server: Server, stopped: AbortSignal, onEnd: () => void): Promise<void> {
   const transport = new StdioServerTransport()
   const open = new OpenRequests()
-  await server.connect(transport)
   open.watch(transport)
+  await server.connect(transport)
   const aborted = new AbortController()
   const signal = AbortSignal.any([stopped, aborted.signal])
   const gone = [
@@ -41,15 +41,17 @@ class OpenRequests {
   readonly #ids = new Set<RequestId>()
   #onEmpty: (() => void) | undefined
 
-  /** Hooks into a connected transport: the SDK tells nobody when a request has been answered. */
+  /**
+   * Hooks into a transport that is not connected yet: the SDK tells nobody when a request has been answered. `connect` keeps the
+   * listener and calls it first; set later, it would miss requests that wait in stdin already.
+   */
   watch(transport: StdioServerTransport): void {
-    const { onmessage } = transport
     const send = transport.send.bind(transport)
+    // oxlint-disable-next-line unicorn/prefer-add-event-listener -- the SDK's transports have this property alone
     transport.onmessage = (message: JSONRPCMessage) => {
       if ('method' in message && 'id' in message) this.#ids.add(message.id)
       if ('method' in message && message.method === 'notifications/cancelled')
         this.#settle(message.params?.['requestId'])
-      onmessage?.(message)
     }
     transport.send = async (message: JSONRPCMessage) => {
       await send(message)

@@ -19,5 +19,7 @@ bool address_of(const char *name, struct address *out);
 
 /* The byte beside which the bridge passes its descriptors. */
 #define BRIDGE_BYTE 'C'
+/* What the supervisor answers when it has as many connections as it may. */
+#define FULL_BYTE 'F'
 
 #endif

@@ -13,6 +13,8 @@
 /* A bridge may be started beside the supervisor itself, and be first. An abstract socket has no file whose creation could be watched. */
 #define START_MS 5000u
 #define RETRY_MS 5
+/* The host tells it from other failures (../PROTOCOL.md, "Connection"). */
+#define EXIT_FULL 3
 
 static int reach(const struct address *a) {
 	uint64_t give_up = monotonic_ms() + START_MS;
@@ -60,13 +62,18 @@ int run_connect(const char *socket_name) {
 	if (fd < 0) return fail("no supervisor");
 	/* Before any command can begin: those come through this very connection. */
 	accounts_write(fd);
-	if (pass(fd) < 0) return fail("refused");
+	int passed = pass(fd), err = errno;
 	/* The supervisor holds its own copies now. Ours would keep the stream open after it has closed it. */
 	close(0);
 	close(1);
-	char byte;
+	char byte = 0;
 	ssize_t n;
 	do n = read(fd, &byte, 1);
 	while (n > 0 || (n < 0 && errno == EINTR));
-	return 0;
+	if (byte == FULL_BYTE) {
+		fprintf(stderr, "sandbox-supervisor: full\n");
+		return EXIT_FULL;
+	}
+	errno = err;
+	return passed < 0 ? fail("refused") : 0;
 }

@@ -49,6 +49,8 @@ struct fault fs_temp_commit(struct fs_write *w, struct stat *st) {
 	if (w->if_version && (f = fs_write_check(w)).code) return f;
 	int bad = w->mode == W_CREATE ? fs_rename_new(dir, w->temp, dir, w->place.name) : renameat(dir, w->temp, dir, w->place.name);
 	if (bad) return fs_fault_errno(errno);
-	/* From here on the new file is there; an error of the sync says only that it may not survive a crash. */
+	/* A name that was there is there after a crash of the host too, with the old content or the new, both whole. */
+	if (w->existed) return FS_OK;
+	/* A new name has to be made to last. The file is in place already: an error says only that it may not survive a crash. */
 	return fs_sync_dir(&w->place);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "address.h"
@@ -12,7 +13,7 @@
 #include "conn.h"
 #include "loop.h"
 
-#define CONNECTIONS_MAX 16u
+#define CONNECTIONS_MAX 64u
 #define BACKLOG 64
 /* Accepted in one turn: connecting is open to hostile code, too, which is turned away here. */
 #define BURST 16
@@ -92,7 +93,12 @@ static bool peer_allowed(int fd) {
 
 static void welcome(int fd) {
 	struct guest *g = NULL;
-	if (peer_allowed(fd) && conn_count() + guests < CONNECTIONS_MAX) g = calloc(1, sizeof *g);
+	bool allowed_peer = peer_allowed(fd), full = conn_count() + guests >= CONNECTIONS_MAX;
+	if (allowed_peer && full) {
+		char byte = FULL_BYTE;
+		/* If even this finds no room, the bridge ends as if it had been cut off. */
+		(void)!send(fd, &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+	} else if (allowed_peer) g = calloc(1, sizeof *g);
 	if (g) {
 		g->watch = (struct watch){.fd = fd, .ready = on_passed};
 		g->timer.fire = on_late;

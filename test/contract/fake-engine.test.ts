@@ -26,6 +26,7 @@ function onStream({ spec }: FakeContainer, { command, uid }: StreamSpec, program
       for (const [name, value] of Object.entries(spec.env)) void program.stdout(Buffer.from(`${name}=${value}\n`))
       program.exit()
       return
+    case undefined:
     default:
       program.exit(127)
   }

@@ -1,12 +1,12 @@
-import { describe, expect, test } from 'vitest'
+import { describe, type ExpectStatic, test } from 'vitest'
 import { useInstallation } from '../helpers/installation.ts'
-import { startInBackground, untilPrinted } from '../helpers/processes.ts'
+import { commandLinesWith, startInBackground, untilPrinted } from '../helpers/processes.ts'
 
 const installation = useInstallation()
 const SHORT = { SANDBOX_IDLE_TIMEOUT: '1s' }
 
 /** Resolves when the user's container is gone. */
-async function asleep(user: string): Promise<void> {
+async function asleep(expect: ExpectStatic, user: string): Promise<void> {
   await expect.poll(() => installation.containers(user), { timeout: 60_000, interval: 100 }).toEqual([])
 }
 
@@ -18,14 +18,14 @@ mkdir -p src/deep .hidden && printf 'a\\0b\\377' > src/deep/binary && : > empty 
 newline' && echo run > tool && chmod 750 tool && chmod 640 src/deep/binary && ln -s src/deep link && ln -s nowhere dangling
 ln tool hard; mkfifo pipe; chmod 711 src; touch -d '2001-02-03 04:05:06.123456789' empty src/deep src .hidden`
 
-describe('a sandbox that nobody uses', () => {
+describe.concurrent('a sandbox that nobody uses', () => {
   // LC06, DD10
-  test('is put to sleep and wakes with every file, mode and time', async () => {
+  test('is put to sleep and wakes with every file, mode and time', async ({ expect }) => {
     const user = installation.newUser()
     await using server = await installation.start({ user, env: SHORT })
     await server.output(PLANT)
     const before = await server.output(TREE)
-    await asleep(user)
+    await asleep(expect, user)
     expect(await installation.volumes(user)).toHaveLength(1)
     const { stdout, notice } = await server.exec(TREE)
     expect(notice).toBe('sandbox resumed: files kept, processes lost')
@@ -33,17 +33,21 @@ describe('a sandbox that nobody uses', () => {
   })
 
   // LC08
-  test('is put to sleep although a daemon was left behind, and the notice says that it is lost', async () => {
+  test('is put to sleep although a daemon was left behind, and the notice says that it is lost', async ({ expect }) => {
     const user = installation.newUser()
     await using server = await installation.start({ user, env: SHORT })
     await server.exec('setsid sleep 3600 >/dev/null 2>&1 </dev/null &')
-    await asleep(user)
-    const answer = await server.call('shell_exec', { command: 'pgrep -c sleep; ls -A' })
+    expect(await commandLinesWith(server, 'sleep 3600')).toEqual(['sleep 3600'])
+    await asleep(expect, user)
+    const answer = await server.call('shell_exec', { command: 'ls -A' })
     expect(answer.structured.notice).toContain('processes lost')
     expect(answer.text).toContain('processes lost')
+    expect(await commandLinesWith(server, 'sleep 3600')).toEqual([])
   })
 
-  test('of a dead server ends by itself after twice the idle timeout, and the next call wakes it', async () => {
+  test('of a dead server ends by itself after twice the idle timeout, and the next call wakes it', async ({
+    expect,
+  }) => {
     const user = installation.newUser()
     const killed = await installation.start({ user, env: SHORT })
     await killed.output('echo kept > file')
@@ -57,24 +61,24 @@ describe('a sandbox that nobody uses', () => {
   })
 })
 
-describe('work in flight', () => {
+describe.concurrent('work in flight', () => {
   // LC05
-  test('keeps the sandbox awake while a command runs', async () => {
+  test('keeps the sandbox awake while a command runs', async ({ expect }) => {
     const user = installation.newUser()
     await using server = await installation.start({ user, env: SHORT })
     expect(await server.exec('sleep 4; echo done')).toMatchObject({ status: 'exited', stdout: 'done\n' })
-    await asleep(user)
+    await asleep(expect, user)
   })
 
-  test('keeps the sandbox awake while a process runs in the background', async () => {
+  test('keeps the sandbox awake while a process runs in the background', async ({ expect }) => {
     const user = installation.newUser()
     await using server = await installation.start({ user, env: SHORT })
     await startInBackground(server, 'sleep 4; echo done > result')
-    await asleep(user)
+    await asleep(expect, user)
     expect(await server.output('cat result')).toBe('done')
   })
 
-  test('of one server is not ended by another one that sees the sandbox idle', async () => {
+  test('of one server is not ended by another one that sees the sandbox idle', async ({ expect }) => {
     const user = installation.newUser()
     await using eager = await installation.start({ user, env: SHORT })
     await using other = await installation.start({ user })
@@ -87,17 +91,17 @@ describe('work in flight', () => {
       since: '0:0',
     })
     expect(structured).toMatchObject({ until_met: true, stdout: 'began\nended\n' })
-    await asleep(user)
+    await asleep(expect, user)
   })
 })
 
-test('calls of another server that race with evictions are all answered, and find their files', async () => {
+test('calls of another server that race with evictions are all answered, and find their files', async ({ expect }) => {
   const user = installation.newUser()
   await using eager = await installation.start({ user, env: { SANDBOX_IDLE_TIMEOUT: '1s' } })
   await using other = await installation.start({ user })
   await eager.exec('true')
   for (let round = 0; round < 3; round++) {
-    await asleep(user)
+    await asleep(expect, user)
     // The one that still holds the old connection, and the one that evicted, at the same time.
     const outputs = await Promise.all([
       other.output(`echo ${round} >> rounds; wc -l < rounds`),
@@ -107,7 +111,7 @@ test('calls of another server that race with evictions are all answered, and fin
   }
 })
 
-test('a server with idle timeout 0 never puts a sandbox to sleep', async () => {
+test('a server with idle timeout 0 never puts a sandbox to sleep', async ({ expect }) => {
   const user = installation.newUser()
   await using never = await installation.start({ user, env: { SANDBOX_IDLE_TIMEOUT: '0' } })
   const id = await startInBackground(never, 'echo up; exec cat')

@@ -1,4 +1,4 @@
-import { describe, expect, inject, test } from 'vitest'
+import { describe, inject, test } from 'vitest'
 import { useInstallation } from '../helpers/installation.ts'
 import { midCommand, startInBackground } from '../helpers/processes.ts'
 import { rawDocker } from '../helpers/raw-docker.ts'
@@ -28,7 +28,7 @@ async function startedServer(): Promise<TestServer> {
 const containerOf = ({ user }: TestServer) => installation.identityOf(user).containerName
 
 describe.each(ENDINGS)('%s', (_name, end) => {
-  test('of an idle sandbox: the next call has the files, and is told that processes are lost', async () => {
+  test('of an idle sandbox: the next call has the files, and is told that processes are lost', async ({ expect }) => {
     await using server = await startedServer()
     const id = await startInBackground(server, 'sleep 3600')
     await end(containerOf(server))
@@ -39,7 +39,9 @@ describe.each(ENDINGS)('%s', (_name, end) => {
     expect(await installation.volumes(server.user)).toHaveLength(1)
   })
 
-  test('in the middle of a command: its caller is told so, never of a success, and the next call works', async () => {
+  test('in the middle of a command: its caller is told so, never of a success, and the next call works', async ({
+    expect,
+  }) => {
     await using server = await startedServer()
     const { answer } = await midCommand(server, 'sleep 3600')
     await end(containerOf(server))
@@ -51,8 +53,8 @@ describe.each(ENDINGS)('%s', (_name, end) => {
 })
 
 // LC12
-describe('docker pause', () => {
-  test('of an idle sandbox: the next call thaws it, and its processes go on', async () => {
+describe.concurrent('docker pause', () => {
+  test('of an idle sandbox: the next call thaws it, and its processes go on', async ({ expect }) => {
     await using server = await startedServer()
     const id = await startInBackground(server, 'cat')
     await docker.getContainer(containerOf(server)).pause()
@@ -62,7 +64,7 @@ describe('docker pause', () => {
     expect(structured.until_met).toBe(true)
   })
 
-  test('in the middle of a command: it is thawed, and the command ends as it would have', async () => {
+  test('in the middle of a command: it is thawed, and the command ends as it would have', async ({ expect }) => {
     await using server = await startedServer()
     await server.exec('mkfifo gate')
     const { answer } = await midCommand(server, 'cat gate')
@@ -74,7 +76,7 @@ describe('docker pause', () => {
 })
 
 // LC13
-test('when container and volume were deleted, the next call says that the sandbox is new', async () => {
+test('when container and volume were deleted, the next call says that the sandbox is new', async ({ expect }) => {
   await using server = await startedServer()
   await docker.getContainer(containerOf(server)).remove({ force: true })
   await docker.getVolume(installation.identityOf(server.user).volumeName).remove()
@@ -82,7 +84,7 @@ test('when container and volume were deleted, the next call says that the sandbo
 })
 
 describe('a foreign', () => {
-  test('container with the name of a sandbox is left alone, and the caller is told its name', async () => {
+  test('container with the name of a sandbox is left alone, and the caller is told its name', async ({ expect }) => {
     const user = installation.newUser()
     const { containerName } = installation.identityOf(user)
     const foreign = await docker.createContainer({
@@ -101,7 +103,7 @@ describe('a foreign', () => {
     expect((await server.exec('echo free')).stdout).toBe('free\n')
   })
 
-  test('volume with the name of a workspace is neither mounted nor deleted', async () => {
+  test('volume with the name of a workspace is neither mounted nor deleted', async ({ expect }) => {
     const user = installation.newUser()
     const { volumeName } = installation.identityOf(user)
     await docker.createVolume({ Name: volumeName, Labels: { [TEST_LABEL]: inject('runId') } })
@@ -111,7 +113,7 @@ describe('a foreign', () => {
     await docker.getVolume(volumeName).remove()
   })
 
-  test('container of another installation is not swept by a server that starts', async () => {
+  test('container of another installation is not swept by a server that starts', async ({ expect }) => {
     const name = `${installation.name}-foreign`
     const container = await docker.createContainer({
       name,

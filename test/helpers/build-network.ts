@@ -58,7 +58,10 @@ function serveFolders(folders: readonly string[]): Server {
     const folder = folders[Number(index)]
     const path = folder === undefined ? undefined : join(folder, ...rest)
     const file = path === undefined ? undefined : findFile(path)
-    if (file === undefined) return response.writeHead(404).end()
+    if (file === undefined) {
+      response.writeHead(404).end()
+      return
+    }
     response.writeHead(200, { 'content-type': file.endsWith('.html') ? 'text/html' : 'application/octet-stream' })
     // pip closes a connection when it has read enough.
     pipeline(createReadStream(file), response, () => undefined)

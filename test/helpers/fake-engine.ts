@@ -107,7 +107,7 @@ async function settle<T>(
         .then(body)
         .then(
           (value) => finish(() => resolve(value)),
-          (error: unknown) => finish(() => reject(error as Error)),
+          (error: unknown) => finish(() => reject(error)),
         )
     }
   })

@@ -15,6 +15,8 @@ export const SUPERVISOR_BINARY = resolve(import.meta.dirname, `../../supervisor/
 export interface LocalSupervisor extends AsyncDisposable {
   readonly workspace: string
   readonly spool: string
+  /** Name of its abstract socket. */
+  readonly socket: string
   readonly process: ChildProcess
   connect(): Promise<SupervisorClient>
 }
@@ -40,6 +42,7 @@ export async function startLocalSupervisor(extraArgs: readonly string[] = []): P
     workspace,
     spool,
     process: child,
+    socket,
     connect,
     async [Symbol.asyncDispose]() {
       if (child.exitCode === null && child.signalCode === null) {

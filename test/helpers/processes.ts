@@ -32,3 +32,16 @@ export async function midCommand(
   }
   return { answer }
 }
+
+/** The command lines of the sandbox's processes that contain `text`, whoever started them. Sandboxes have no pgrep. */
+export async function commandLinesWith(server: TestServer, text: string): Promise<string[]> {
+  // Over stdin, so that the search does not find itself.
+  const script = `
+import os
+for pid in filter(str.isdigit, os.listdir('/proc')):
+    try: line = open(f'/proc/{pid}/cmdline').read().replace('\\0', ' ').strip()
+    except OSError: continue
+    if ${JSON.stringify(text)} in line: print(line)`
+  const lines = await server.output('python3 -', { stdin: script })
+  return lines.split('\n').filter((line) => line !== '')
+}

@@ -54,6 +54,8 @@ export interface RegistryLab {
   calls(method: string): number
   /** Containers made from now on have a supervisor that never greets. */
   muteNext: boolean
+  /** Exit codes of the next bridges, in turn, instead of a connection. */
+  readonly bridgeExits: number[]
   /** Asked at each QUIESCE; its promise delays the answer. */
   onQuiesce: (() => Promise<void> | undefined) | undefined
 }
@@ -69,6 +71,11 @@ export async function registryLab(options: FakeEngineOptions = {}): Promise<Regi
     onStream(container, _spec, program) {
       const state = states.get(container.id) ?? newState(lab.muteNext)
       states.set(container.id, state)
+      const exitCode = lab.bridgeExits.shift()
+      if (exitCode !== undefined) {
+        program.exit(exitCode)
+        return
+      }
       const supervisor = new ScriptedSupervisor(program)
       state.connections.add(supervisor)
       supervisor.answer = (frame) => answer(lab, state, supervisor, frame)
@@ -91,6 +98,7 @@ export async function registryLab(options: FakeEngineOptions = {}): Promise<Regi
     engine,
     runtime,
     muteNext: false,
+    bridgeExits: [],
     onQuiesce: undefined,
     server: (overrides = {}) =>
       new Registry({

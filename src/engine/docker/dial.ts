@@ -84,7 +84,7 @@ async function loadModem(address: EngineAddress): Promise<DockerModem> {
       pathPrefix: '/',
       agent: undefined,
     } as ConstructorParameters<typeof Docker>[0])
-    return docker.modem as DockerModem
+    return docker.modem
   } catch (error) {
     // It parses DOCKER_HOST even when an address is given.
     throw new SandboxError('config_invalid', 'DOCKER_HOST or DOCKER_CERT_PATH has a value that cannot be used.', {

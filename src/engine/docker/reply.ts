@@ -32,10 +32,7 @@ export async function readText(reply: IncomingMessage, maxBytes: number = MAX_RE
 }
 
 /** Reads a reply that is a sequence of JSON values, one a line, each of bounded length. */
-export async function* readJsonLines(
-  reply: IncomingMessage,
-  maxLineBytes: number = MAX_LINE_BYTES,
-): AsyncGenerator<unknown> {
+export async function* readJsonLines(reply: IncomingMessage, maxLineBytes: number = MAX_LINE_BYTES): AsyncGenerator {
   let rest: Buffer[] = []
   let restBytes = 0
   const takeLine = (end: Buffer): string => {

@@ -58,12 +58,12 @@ export async function coldStart(world: World): Promise<SuiteResult> {
       {
         what: 'new user beside docker run + exec',
         value: medianOf(stats, 'new user to first result') / usual,
-        atMost: 1.3,
+        atMost: 1.5,
       },
       {
         what: 'evicted beside docker run + exec',
         value: medianOf(stats, 'evicted to first result') / usual,
-        atMost: 1.3,
+        atMost: 1.5,
       },
     ],
   }

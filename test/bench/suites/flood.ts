@@ -12,7 +12,7 @@ export async function flood(world: World): Promise<SuiteResult> {
   // The command's pipe and a reader that throws everything away: what the program needs by itself.
   const alone = `${FLOOD} | cat > /dev/null`
   await served.call('shell_exec', { command: 'true' })
-  for (let i = 0; i < 50; i++) await served.call('shell_exec', { command: `echo ${'x'.repeat(1000)}` })
+  for (let i = 0; i < 300; i++) await served.call('shell_exec', { command: `echo ${'x'.repeat(1000)}` })
   const before = { cpu: cpuMs(served.pid), highest: rssBytes(served.pid, 'VmHWM') }
   const rounds = world.quick ? 3 : 8
   const stats = await interleave(

@@ -115,16 +115,34 @@ describe('what is found', () => {
     expect(made?.labels[LABEL.uid]).toBe('1234567')
   })
 
+  test('is kept when the way to it breaks once', async () => {
+    const lab = await registryLab()
+    const id = await foreignMade(lab, ADA)
+    lab.bridgeExits.push(1)
+    expect((await lab.server().acquire(ADA)).notice).toBeUndefined()
+    expect((await lab.container(ADA))?.id).toBe(id)
+  })
+
+  test('with as many servers as it takes is left alone, and the caller told', async () => {
+    const lab = await registryLab()
+    const id = await foreignMade(lab, ADA)
+    lab.bridgeExits.push(3)
+    await expect(lab.server().acquire(ADA)).rejects.toMatchObject({ code: 'sandbox_limit' })
+    expect((await lab.container(ADA))?.id).toBe(id)
+  })
+
   test('without a supervisor that answers is made anew', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
     const lab = await registryLab()
     lab.muteNext = true
     const id = await foreignMade(lab, ADA)
     const acquiring = lab.server().acquire(ADA)
-    await vi.waitFor(async () => expect((await lab.supervisorOf(ADA)).connections.size).toBe(1))
-    await settle()
-    lab.muteNext = false
-    vi.advanceTimersByTime(10_000)
+    for (const tries of [1, 2, 3]) {
+      await vi.waitFor(async () => expect((await lab.supervisorOf(ADA)).connections.size).toBe(tries))
+      await settle()
+      if (tries === 3) lab.muteNext = false
+      vi.advanceTimersByTime(10_000)
+    }
     expect((await acquiring).notice).toBe('resumed')
     expect((await lab.container(ADA))?.id).not.toBe(id)
   })
@@ -249,6 +267,18 @@ describe('a start that fails', () => {
     lab.engine.heal()
     expect(await lab.container(ADA)).toBeUndefined()
     expect((await server.acquire(ADA)).notice).toBe('resumed')
+  })
+
+  test('because the image was removed meanwhile looks for the image again, once', async () => {
+    const lab = await registryLab()
+    let known = { ...lab.runtime, imageId: `sha256:${'0'.repeat(64)}` }
+    const forgetRuntime = vi.fn<() => void>(() => (known = lab.runtime))
+    const lease = await lab.server({ runtime: () => Promise.resolve(known), forgetRuntime }).acquire(ADA)
+    expect(lease.notice).toBe('created')
+    expect(forgetRuntime).toHaveBeenCalledTimes(1)
+    const gone = lab.server({ runtime: () => Promise.resolve({ ...lab.runtime, imageId: 'sha256:1' }), forgetRuntime })
+    await expect(gone.acquire('grace')).rejects.toMatchObject({ code: 'image_unavailable' })
+    expect(forgetRuntime).toHaveBeenCalledTimes(2)
   })
 
   test('because the image is missing is told', async () => {
