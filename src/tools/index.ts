@@ -1,3 +1,4 @@
+import { checkSyntax } from './check-syntax.ts'
 import { editFile } from './edit-file.ts'
 import { listFiles } from './list-files.ts'
 import { processRead } from './process-read.ts'
@@ -25,6 +26,7 @@ const LIST: readonly (readonly [set: ToolSet, tool: Tool])[] = [
   ['code', searchFiles],
   ['core', upload],
   ['code', runCode],
+  ['code', checkSyntax],
 ]
 const SETS: readonly ToolSet[] = ['core', 'code', 'all']
 

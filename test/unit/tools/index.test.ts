@@ -15,6 +15,7 @@ describe('the list of tools', () => {
       'search_files',
       'upload',
       'run_code',
+      'check_syntax',
     ])
   })
 
@@ -50,7 +51,13 @@ describe('the list of tools', () => {
 
   test('what only reads is neither destructive nor repeated with harm', () => {
     const readers = TOOLS.filter(({ effect }) => effect.readOnly)
-    expect(readers.map(({ name }) => name)).toEqual(['process_read', 'read_file', 'list_files', 'search_files'])
+    expect(readers.map(({ name }) => name)).toEqual([
+      'process_read',
+      'read_file',
+      'list_files',
+      'search_files',
+      'check_syntax',
+    ])
     for (const { effect } of readers) expect(effect).toMatchObject({ destructive: false, idempotent: true })
   })
 })
