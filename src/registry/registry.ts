@@ -68,7 +68,7 @@ export class Registry implements SandboxProvider {
     try {
       if (!link.isConnected && !link.isStarting) await this.#makeRoom(link)
       const notice = await link.ready(options)
-      const facts = sandboxFacts(await this.#deps.runtime({}), this.#deps.policy)
+      const facts = sandboxFacts(await this.#deps.runtime({}), this.#deps.policy, this.#deps.idleTimeoutMs)
       const sandbox = (entry.sandbox ??= new Sandbox(link, facts))
       let held = true
       const release = () => {

@@ -71,7 +71,7 @@ export function containerSpec(
   }
 }
 
-export function sandboxFacts(runtime: ReadyRuntime, policy: SandboxPolicy): SandboxFacts {
+export function sandboxFacts(runtime: ReadyRuntime, policy: SandboxPolicy, idleTimeoutMs: number): SandboxFacts {
   return {
     runtime: runtime.name,
     workspace: WORKSPACE,
@@ -79,5 +79,11 @@ export function sandboxFacts(runtime: ReadyRuntime, policy: SandboxPolicy): Sand
     env: { ...COMMAND_ENV, ...runtime.env },
     network: runtime.network ?? policy.network,
     maxTimeoutMs: policy.maxTimeoutMs,
+    description: runtime.description,
+    imageId: runtime.imageId,
+    digest: runtime.digest,
+    packages: runtime.packages,
+    limits: { ...policy.limits, ...runtime.limits },
+    idleTimeoutMs,
   }
 }

@@ -1,6 +1,6 @@
 import type { ContainerLimits, ImageDetails } from '../engine/engine.ts'
 import { SandboxError } from '../errors/sandbox-error.ts'
-import type { RuntimeDefinition } from './definition.ts'
+import type { PackageGroup, RuntimeDefinition } from './definition.ts'
 import { runtimeTag } from './digest.ts'
 
 /** Labels of a runtime's image. `digest` and `runtime` are also those of a sandbox's container. */
@@ -27,6 +27,8 @@ export interface ReadyRuntime {
   readonly sizeBytes: number
   /** The environment of the image: that of its base, with the definition's over it. */
   readonly env: Readonly<Record<string, string>>
+  /** What the definition adds to its base. */
+  readonly packages: readonly PackageGroup[]
   /** What the definition says in place of the server's settings. */
   readonly limits?: Partial<ContainerLimits>
   readonly network?: 'none' | 'bridge'
@@ -45,6 +47,7 @@ export function readyRuntime(definition: RuntimeDefinition, image: ImageDetails,
     tag: runtimeTag(name, digest),
     sizeBytes: image.sizeBytes,
     env: Object.fromEntries(image.env.map(parseVariable)),
+    packages: definition.base.packages,
     ...(limits && { limits }),
     ...(network && { network }),
     ...(ociRuntime !== undefined && { ociRuntime }),

@@ -4,6 +4,7 @@ import { Files } from './files.ts'
 import { Inventory } from './inventory.ts'
 import type { SandboxLink } from './link.ts'
 import { Processes } from './processes.ts'
+import { UseMeter } from './use.ts'
 
 /** What can be done with one user's sandbox. It outlives containers: the link behind it wakes and reconnects as needed. */
 export class Sandbox {
@@ -12,6 +13,7 @@ export class Sandbox {
   readonly processes: Processes
   readonly files: Files
   readonly inventory: Inventory
+  readonly use: UseMeter
 
   constructor(link: SandboxLink, facts: SandboxFacts) {
     this.facts = facts
@@ -19,5 +21,6 @@ export class Sandbox {
     this.processes = new Processes(link, facts)
     this.files = new Files(link, facts)
     this.inventory = new Inventory(link, this.commands)
+    this.use = new UseMeter(link, facts, this.files, this.commands)
   }
 }

@@ -5,6 +5,7 @@ import { processRead } from './process-read.ts'
 import { processWrite } from './process-write.ts'
 import { readFile } from './read-file.ts'
 import { runCode } from './run-code.ts'
+import { sandboxInfo } from './sandbox-info.ts'
 import { searchFiles } from './search-files.ts'
 import { shellExec } from './shell-exec.ts'
 import type { Tool } from './tool.ts'
@@ -27,6 +28,7 @@ const LIST: readonly (readonly [set: ToolSet, tool: Tool])[] = [
   ['core', upload],
   ['code', runCode],
   ['code', checkSyntax],
+  ['code', sandboxInfo],
 ]
 const SETS: readonly ToolSet[] = ['core', 'code', 'all']
 

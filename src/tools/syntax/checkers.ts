@@ -92,8 +92,21 @@ export const nodeTypeScript: SyntaxChecker = {
 /** The compiler, of whose complaints those about syntax (TS1000 to TS1999) count: without libraries all types are unknown. */
 export const typeScriptCompiler: SyntaxChecker = {
   command: (path) => [
-    ...['tsc', '--noEmit', '--pretty', 'false', '--noLib', '--noResolve', '--skipLibCheck'],
-    ...['--target', 'esnext', '--module', 'esnext', '--jsx', 'preserve', '--allowJs', path],
+    'tsc',
+    '--noEmit',
+    '--pretty',
+    'false',
+    '--noLib',
+    '--noResolve',
+    '--skipLibCheck',
+    '--target',
+    'esnext',
+    '--module',
+    'esnext',
+    '--jsx',
+    'preserve',
+    '--allowJs',
+    path,
   ],
   verdict({ exitCode, stdout }) {
     const [, line, column, message] = /\((\d+),(\d+)\): error TS1\d{3}: (.*)$/m.exec(stdout) ?? []

@@ -16,6 +16,7 @@ describe('the list of tools', () => {
       'upload',
       'run_code',
       'check_syntax',
+      'sandbox_info',
     ])
   })
 
@@ -57,6 +58,7 @@ describe('the list of tools', () => {
       'list_files',
       'search_files',
       'check_syntax',
+      'sandbox_info',
     ])
     for (const { effect } of readers) expect(effect).toMatchObject({ destructive: false, idempotent: true })
   })
