@@ -157,7 +157,7 @@ export class Registry implements SandboxProvider {
 
   #sandbox({ identity, link }: Entry, runtime: ReadyRuntime): Sandbox {
     const { policy, packages } = this.#deps
-    const facts = sandboxFacts(runtime, policy)
+    const facts = sandboxFacts(runtime, policy, this.#deps.idleTimeoutMs)
     const labels = fetchLabels(identity.installation, identity.userHash)
     const scene = { runtime, labels, sandboxNetwork: facts.network }
     return new Sandbox(link, facts, { fetch: (request, options) => packages.fetch(request, scene, options) })

@@ -82,7 +82,7 @@ export function containerSpec(
   }
 }
 
-export function sandboxFacts(runtime: ReadyRuntime, policy: SandboxPolicy): SandboxFacts {
+export function sandboxFacts(runtime: ReadyRuntime, policy: SandboxPolicy, idleTimeoutMs: number): SandboxFacts {
   return {
     runtime: runtime.name,
     workspace: WORKSPACE,
@@ -91,7 +91,22 @@ export function sandboxFacts(runtime: ReadyRuntime, policy: SandboxPolicy): Sand
     packageManager: packageManagerOf(runtime),
     network: runtime.network ?? policy.network,
     maxTimeoutMs: policy.maxTimeoutMs,
+    description: runtime.description,
+    imageId: runtime.imageId,
+    digest: runtime.digest,
+    packages: packagesOf(runtime),
+    limits: { ...policy.limits, ...runtime.limits },
+    idleTimeoutMs,
   }
+}
+
+/** With their versions, as measured in the image; of one that was not measured what its definition asks for. */
+function packagesOf({ contents, packages }: ReadyRuntime): SandboxFacts['packages'] {
+  if (!contents) return packages
+  return Object.entries(contents.packages).map(([manager, versions]) => ({
+    manager,
+    packages: Object.entries(versions).map(([name, version]) => `${name} ${version}`),
+  }))
 }
 
 /** What packages are installed with when the caller names nothing else. */

@@ -1,6 +1,6 @@
 import type { ContainerLimits, ImageDetails } from '../engine/engine.ts'
 import { SandboxError } from '../errors/sandbox-error.ts'
-import type { RuntimeDefinition } from './definition.ts'
+import type { PackageGroup, RuntimeDefinition } from './definition.ts'
 import { contentsFromLabel, type RuntimeContents } from './contents.ts'
 import { runtimeTag } from './digest.ts'
 
@@ -30,6 +30,8 @@ export interface ReadyRuntime {
   readonly sizeBytes: number
   /** The environment of the image: that of its base, with the definition's over it. */
   readonly env: Readonly<Record<string, string>>
+  /** What the definition adds to its base. */
+  readonly packages: readonly PackageGroup[]
   /** What the definition says in place of the server's settings. */
   readonly limits?: Partial<ContainerLimits>
   readonly network?: 'none' | 'bridge'
@@ -53,6 +55,7 @@ export function readyRuntime(definition: RuntimeDefinition, image: ImageDetails,
     tag: runtimeTag(name, digest),
     sizeBytes: image.sizeBytes,
     env: Object.fromEntries(image.env.map(parseVariable)),
+    packages: definition.base.packages,
     ...(limits && { limits }),
     ...(network && { network }),
     ...(ociRuntime !== undefined && { ociRuntime }),

@@ -11,4 +11,29 @@ export interface SandboxFacts {
   /** What packages are installed with, when the caller names nothing else. */
   readonly packageManager: 'pip' | 'npm' | 'apt' | 'cargo'
   readonly maxTimeoutMs: number
+  /** Of the runtime, in one sentence. */
+  readonly description: string
+  /** Id of the image: "sha256:…". */
+  readonly imageId: string
+  /** SHA-256 in hex of all that the image was made from. */
+  readonly digest: string
+  /** What the runtime adds to its base. */
+  readonly packages: readonly { readonly manager: string; readonly packages: readonly string[] }[]
+  readonly limits: SandboxLimits
+  /** Time without use after which it goes to sleep; 0: never. */
+  readonly idleTimeoutMs: number
+}
+
+/** What a sandbox may take at most. */
+export interface SandboxLimits {
+  readonly memoryBytes: number
+  /** CPUs' worth of time. */
+  readonly cpus: number
+  /** Processes and threads. */
+  readonly pids: number
+  readonly tmpBytes: number
+  /** Largest single file. */
+  readonly fileBytes: number
+  /** For each process. */
+  readonly openFiles: number
 }

@@ -5,6 +5,7 @@ import { Inventory } from './inventory.ts'
 import type { SandboxLink } from './link.ts'
 import { type PackageSupply, Packages } from './packages.ts'
 import { Processes } from './processes.ts'
+import { UseMeter } from './use.ts'
 
 /** What can be done with one user's sandbox. It outlives containers: the link behind it wakes and reconnects as needed. */
 export class Sandbox {
@@ -14,6 +15,7 @@ export class Sandbox {
   readonly files: Files
   readonly inventory: Inventory
   readonly packages: Packages
+  readonly use: UseMeter
 
   constructor(link: SandboxLink, facts: SandboxFacts, supply: PackageSupply) {
     this.facts = facts
@@ -22,5 +24,6 @@ export class Sandbox {
     this.files = new Files(link, facts)
     this.inventory = new Inventory(link, this.commands)
     this.packages = new Packages(facts, this.commands, this.files, supply)
+    this.use = new UseMeter(link, facts, this.files, this.commands)
   }
 }

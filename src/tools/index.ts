@@ -1,3 +1,4 @@
+import { checkSyntax } from './check-syntax.ts'
 import { editFile } from './edit-file.ts'
 import { installPackages } from './install-packages.ts'
 import { listFiles } from './list-files.ts'
@@ -5,6 +6,7 @@ import { processRead } from './process-read.ts'
 import { processWrite } from './process-write.ts'
 import { readFile } from './read-file.ts'
 import { runCode } from './run-code.ts'
+import { sandboxInfo } from './sandbox-info.ts'
 import { searchFiles } from './search-files.ts'
 import { sandboxManage } from './sandbox-manage.ts'
 import { shellExec } from './shell-exec.ts'
@@ -27,7 +29,9 @@ const LIST: readonly (readonly [set: ToolSet, tool: Tool])[] = [
   ['code', searchFiles],
   ['core', upload],
   ['code', runCode],
+  ['code', checkSyntax],
   ['code', installPackages],
+  ['code', sandboxInfo],
   ['all', sandboxManage],
 ]
 const SETS: readonly ToolSet[] = ['core', 'code', 'all']

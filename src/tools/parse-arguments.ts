@@ -19,13 +19,15 @@ function describe(issue: z.core.$ZodIssue, known: readonly string[]): string {
   const subject = field === '' ? 'The arguments' : field
   switch (issue.code) {
     case 'unrecognized_keys':
-      return `Unknown parameter ${issue.keys.map((key) => oneLine(key, 40)).join(', ')}: it takes ${known.join(', ')}.`
+      return `Unknown parameter ${issue.keys.map((key) => oneLine(key, 40)).join(', ')}: it takes ${known.join(', ') || 'none'}.`
     case 'invalid_type':
       return issue.input === undefined
         ? `${subject} is missing: give a value of type ${issue.expected}.`
         : `${subject} must be of type ${article(issue.expected)}.`
     case 'invalid_value':
-      return `${subject} must be one of ${issue.values.map(String).join(', ')}.`
+      return issue.input === undefined
+        ? `${subject} is missing: give one of ${issue.values.map(String).join(', ')}.`
+        : `${subject} must be one of ${issue.values.map(String).join(', ')}.`
     case 'too_small':
       return `${subject} must be at least ${issue.minimum}.`
     case 'too_big':

@@ -8,13 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int failures;
+static int failures; /* also counted by threads of a test */
 
 #define CHECK(cond) \
 	do { \
 		if (!(cond)) { \
 			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #cond); \
-			failures++; \
+			__atomic_add_fetch(&failures, 1, __ATOMIC_RELAXED); \
 		} \
 	} while (0)
 
@@ -23,7 +23,7 @@ static int failures;
 		long long got_ = (long long)(got), want_ = (long long)(want); \
 		if (got_ != want_) { \
 			fprintf(stderr, "%s:%d: %s is %lld, not %lld\n", __FILE__, __LINE__, #got, got_, want_); \
-			failures++; \
+			__atomic_add_fetch(&failures, 1, __ATOMIC_RELAXED); \
 		} \
 	} while (0)
 

@@ -15,23 +15,7 @@
 #include <unistd.h>
 
 #include "../src/fs.h"
-
-static int failures;
-#define CHECK(cond) \
-	do { \
-		if (!(cond)) { \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #cond); \
-			__atomic_add_fetch(&failures, 1, __ATOMIC_RELAXED); \
-		} \
-	} while (0)
-#define CHECK_EQ(got, want) \
-	do { \
-		long long got_ = (long long)(got), want_ = (long long)(want); \
-		if (got_ != want_) { \
-			fprintf(stderr, "%s:%d: %s is %lld, not %lld\n", __FILE__, __LINE__, #got, got_, want_); \
-			__atomic_add_fetch(&failures, 1, __ATOMIC_RELAXED); \
-		} \
-	} while (0)
+#include "check.h"
 
 /* Every test gets an empty directory of its own. */
 static char dir[64];

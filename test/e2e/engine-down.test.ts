@@ -16,8 +16,13 @@ const CALLS: readonly (readonly [string, Record<string, unknown>])[] = [
   ['process_write', { process_id: 'abc-1', input: 'x' }],
   ['read_file', { path: 'x' }],
   ['write_file', { path: 'x', content: 'x' }],
+  ['edit_file', { path: 'x', edits: [{ old: 'x', new: 'y' }] }],
   ['list_files', {}],
+  ['search_files', { pattern: 'x' }],
   ['upload', { path: 'x', content: 'x' }],
+  ['run_code', { language: 'bash', code: 'true' }],
+  ['check_syntax', { language: 'bash', code: 'true' }],
+  ['sandbox_info', {}],
 ]
 
 // FD01

@@ -16,8 +16,13 @@ const RIGHT: Readonly<Record<string, Record<string, unknown>>> = {
   process_write: { process_id: 'abc-1', input: 'x' },
   read_file: { path: 'x' },
   write_file: { path: 'x', content: 'x' },
+  edit_file: { path: 'x', edits: [{ old: 'x', new: 'y' }] },
   list_files: {},
+  search_files: { pattern: 'x' },
   upload: { path: 'x', content: 'x' },
+  run_code: { language: 'bash', path: 'x' },
+  check_syntax: { language: 'bash', path: 'x' },
+  sandbox_info: {},
 }
 const TOOLS = Object.keys(RIGHT)
 
@@ -33,7 +38,7 @@ describe.each(TOOLS)('%s', (tool) => {
   test('names what is missing, and what is of the wrong type', async () => {
     for (const name of Object.keys(RIGHT[tool] ?? {})) {
       const wrong = await server().refusal(tool, { ...RIGHT[tool], [name]: { deep: [1] } })
-      expect(wrong).toMatch(new RegExp(`^invalid_argument: ${name} must be of type string\\.`))
+      expect(wrong).toMatch(new RegExp(`^invalid_argument: ${name} must be (?:of type (?:string|array)|one of .+)\\.`))
     }
     const { tools } = await server().client.listTools()
     const required = tools.find(({ name }) => name === tool)?.inputSchema.required ?? []

@@ -4,6 +4,7 @@ import { Sandbox } from '../../src/sandbox/sandbox.ts'
 import type { SandboxFacts } from '../../src/sandbox/facts.ts'
 import type { SupervisorClient } from '../../src/supervisor/client.ts'
 import type { ListRequest, OutputRequest, StartRequest } from '../../src/supervisor/encode.ts'
+import { TEST_FACTS } from './scripted-link.ts'
 import { WireError } from '../../src/supervisor/errors.ts'
 import type {
   CommandInfo,
@@ -14,6 +15,7 @@ import type {
   EntryPage,
   FileInfo,
   FileLines,
+  SupervisorInfo,
 } from '../../src/supervisor/protocol.ts'
 import type { WriteOptions } from '../../src/supervisor/write-stream.ts'
 
@@ -23,13 +25,9 @@ export const WORKSPACE = '/workspace'
 export const noPackages: PackageSupply = { fetch: () => Promise.reject(new Error('no packages in this test')) }
 
 const FACTS: SandboxFacts = {
-  runtime: 'test',
-  workspace: WORKSPACE,
-  spoolDir: '/tmp/.sandbox',
+  ...TEST_FACTS,
   env: {},
-  network: 'none',
-  packageManager: 'pip',
-  maxTimeoutMs: 3_600_000,
+  packages: [{ manager: 'pip', packages: ['numpy', 'pandas'] }],
 }
 
 const SUMMARY: CommandSummary = {
@@ -74,6 +72,16 @@ export class FakeSupervisor {
   failWriteOf: { suffix: string; error: Error } | undefined
   /** What a command does, by its request, instead of the script. An error is what its start rejects with. */
   onStart: ((request: StartRequest) => Scripted | Error) | undefined
+  state: SupervisorInfo = {
+    uptimeMs: 90_000,
+    idleMs: 0,
+    running: 0,
+    retained: 0,
+    connections: 1,
+    memoryBytes: 12 * 1024 ** 2,
+    memoryLimitBytes: 512 * 1024 ** 2,
+    oomKills: 0,
+  }
   #script: Scripted = {}
 
   /** What the next command does. */
@@ -99,6 +107,10 @@ export class FakeSupervisor {
   }
 
   // The methods of SupervisorClient that tools reach.
+
+  info(): Promise<SupervisorInfo> {
+    return Promise.resolve(this.state)
+  }
 
   start(request: StartRequest): Promise<CommandResult> {
     this.started.push(request)

@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, inject } from 'vitest'
-import { createApp } from '../../src/app.ts'
+import { type App, createApp } from '../../src/app.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { silentLogger } from '../../src/lib/logger.ts'
 import type { SandboxLease } from '../../src/registry/lease.ts'
 import type { Sandbox } from '../../src/sandbox/sandbox.ts'
 import { parseArguments } from '../../src/tools/parse-arguments.ts'
 import type { AnyOutcome, Tool } from '../../src/tools/tool.ts'
+import { type BuildNetwork, useBuildNetwork } from './build-network.ts'
 import { FakeControl } from './fake-control.ts'
 import { removeInstallation } from './installation.ts'
 import { installationPrefix } from './test-label.ts'
@@ -28,18 +29,21 @@ const START_TIMEOUT_MS = 600_000
 /** Starts a sandbox of a runtime before the tests of a file or `describe`, through the registry as the program does, and removes it after. */
 export function useRealSandbox(runtime: string, settings: Readonly<Record<string, string>> = {}): () => RealSandbox {
   const installation = `${installationPrefix(inject('runId'))}${randomBytes(4).toString('hex')}`
-  const { config } = loadConfig({ flags: { ...settings, installation, runtime }, env: {} })
-  const app = createApp(config, process.env, silentLogger)
+  const network = useBuildNetwork()
+  let app: App | undefined
   let lease: SandboxLease | undefined
 
   beforeAll(async () => {
-    // A start that takes long goes on when a call gives up on it: the image is waited for by itself.
+    const flags = { ...buildFlags(network()), ...settings, installation, runtime }
+    app = createApp(loadConfig({ flags, env: {} }).config, process.env, silentLogger)
+    // A call gives up on a start that takes long: the image is waited for by itself.
     await app.images.ensure(runtime)
     lease = await app.registry.acquire('user')
   }, START_TIMEOUT_MS)
 
   afterAll(async () => {
     lease?.release()
+    if (!app) return
     await app.registry.close(false)
     await removeInstallation(app.engine, installation)
     await app.engine.close()
@@ -48,6 +52,14 @@ export function useRealSandbox(runtime: string, settings: Readonly<Record<string
   return () => {
     if (!lease) throw new Error('the sandbox runs in tests only')
     return toolsIn(lease.sandbox)
+  }
+}
+
+function buildFlags({ buildNetwork = 'default', packageSources = {} }: BuildNetwork): Record<string, string> {
+  return {
+    'build-network': buildNetwork,
+    'pip-index': (packageSources.pipIndexes ?? []).join(','),
+    'build-ca': packageSources.certificatesFile ?? '',
   }
 }
 

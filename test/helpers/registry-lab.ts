@@ -92,6 +92,7 @@ export async function registryLab(options: FakeEngineOptions = {}): Promise<Regi
     tag: IMAGE,
     sizeBytes: 1,
     env: { PATH: '/usr/bin:/bin' },
+    packages: [{ manager: 'pip', packages: ['numpy'] }],
     workDir: '/workspace',
   }
   const lab: RegistryLab = {

@@ -11,6 +11,19 @@ export const TEST_FACTS: SandboxFacts = {
   network: 'none',
   packageManager: 'pip',
   maxTimeoutMs: 3_600_000,
+  description: 'For tests.',
+  imageId: 'sha256:0123',
+  digest: '4567',
+  packages: [],
+  limits: {
+    memoryBytes: 512 * 1024 ** 2,
+    cpus: 1,
+    pids: 256,
+    tmpBytes: 64 * 1024 ** 2,
+    fileBytes: 1024 ** 3,
+    openFiles: 1024,
+  },
+  idleTimeoutMs: 1_800_000,
 }
 
 /** A link over scripted supervisors: each reconnection reaches the next of them. */

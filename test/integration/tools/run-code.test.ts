@@ -38,7 +38,11 @@ describe('run_code', () => {
   ])('%s gets its arguments as they are, and its input', async (language, code) => {
     const { structured } = await run(polyglot(), { language, code, args: ['-x', 'a b'], stdin: 'in' })
     expect(structured).toMatchObject({ exit_code: 0, stderr: '' })
-    expect((structured?.['stdout'] as string).trim().replace(/^\[ (.*) \] /, '[$1] ')).toBe("['-x', 'a b'] in")
+    expect(
+      String(structured?.['stdout'])
+        .trim()
+        .replace(/^\[ (.*) \] /, '[$1] '),
+    ).toBe("['-x', 'a b'] in")
   })
 
   test.each([

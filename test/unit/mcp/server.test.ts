@@ -91,6 +91,8 @@ describe('the MCP server', () => {
     ['edit_file', { path: 'a', edits: [{ old: 'x', new: 'y' }] }],
     ['list_files', {}],
     ['search_files', { pattern: 'x' }],
+    ['check_syntax', { language: 'json', code: '[1,]' }],
+    ['sandbox_info', {}],
     ['upload', { path: 'c', content: 'x' }],
   ])('a result of %s %j matches its output schema, also with a notice', async (name, args) => {
     const provider = new FakeProvider()

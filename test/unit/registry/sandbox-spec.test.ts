@@ -29,13 +29,26 @@ test('what the runtime says of itself wins over the settings', async () => {
   const policy = { ...TEST_POLICY, ociRuntime: 'crun' }
   const spec = containerSpec(labIdentity('ada'), 1_100_001, special, policy)
   expect(spec).toMatchObject({ limits: { ...TEST_POLICY.limits, pids: 99 }, network: 'bridge', ociRuntime: 'runsc' })
-  expect(sandboxFacts(special, policy).network).toBe('bridge')
+  expect(sandboxFacts(special, policy, 0).network).toBe('bridge')
   expect(containerSpec(labIdentity('ada'), 1_100_001, runtime, policy).ociRuntime).toBe('crun')
+})
+
+test('what a sandbox is told of itself is what it was made with', async () => {
+  const { runtime } = await registryLab()
+  const special = { ...runtime, limits: { pids: 99 } }
+  expect(sandboxFacts(special, TEST_POLICY, 60_000)).toMatchObject({
+    description: runtime.description,
+    imageId: runtime.imageId,
+    digest: runtime.digest,
+    packages: runtime.packages,
+    limits: { ...TEST_POLICY.limits, pids: 99 },
+    idleTimeoutMs: 60_000,
+  })
 })
 
 test('programs do not wait for a person', async () => {
   const { runtime } = await registryLab()
-  expect(sandboxFacts(runtime, TEST_POLICY).env).toMatchObject({
+  expect(sandboxFacts(runtime, TEST_POLICY, 0).env).toMatchObject({
     CI: '1',
     NO_COLOR: '1',
     TERM: 'dumb',

@@ -15,7 +15,9 @@ describe('the list of tools', () => {
       'search_files',
       'upload',
       'run_code',
+      'check_syntax',
       'install_packages',
+      'sandbox_info',
       'sandbox_manage',
     ])
   })
@@ -52,7 +54,14 @@ describe('the list of tools', () => {
 
   test('what only reads is neither destructive nor repeated with harm', () => {
     const readers = TOOLS.filter(({ effect }) => effect.readOnly)
-    expect(readers.map(({ name }) => name)).toEqual(['process_read', 'read_file', 'list_files', 'search_files'])
+    expect(readers.map(({ name }) => name)).toEqual([
+      'process_read',
+      'read_file',
+      'list_files',
+      'search_files',
+      'check_syntax',
+      'sandbox_info',
+    ])
     for (const { effect } of readers) expect(effect).toMatchObject({ destructive: false, idempotent: true })
   })
 })

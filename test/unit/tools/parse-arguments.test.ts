@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { parseArguments } from '../../../src/tools/parse-arguments.ts'
+import { runCode } from '../../../src/tools/run-code.ts'
+import { sandboxInfo } from '../../../src/tools/sandbox-info.ts'
 import { shellExec } from '../../../src/tools/shell-exec.ts'
 import { upload } from '../../../src/tools/upload.ts'
 import { expectCode } from '../../helpers/expect-code.ts'
@@ -53,6 +55,13 @@ describe('checking arguments', () => {
     expect(() => parseArguments(upload, { path: 'a', content: '', sha256: 'x' })).toThrow(
       'sha256: give 64 hexadecimal digits.',
     )
+  })
+
+  test('a missing choice is named with the choices, and a tool without parameters says that it takes none', () => {
+    expect(() => parseArguments(runCode, { code: '1' })).toThrow(
+      'language is missing: give one of python, javascript, typescript, bash.',
+    )
+    expect(() => parseArguments(sandboxInfo, { verbose: true })).toThrow('Unknown parameter verbose: it takes none.')
   })
 
   test('a hostile name in the arguments is escaped and bounded in the message', async () => {

@@ -1,0 +1,129 @@
+import * as z from 'zod'
+import { formatBytes, formatDuration } from '../lib/units.ts'
+import type { SandboxFacts } from '../sandbox/facts.ts'
+import type { SystemInventory } from '../sandbox/inventory.ts'
+import type { SandboxUse } from '../sandbox/use.ts'
+import { tenths } from './render/command-state.ts'
+import { footerLine } from './render/text.ts'
+import { defineTool } from './tool.ts'
+
+const numbers = z.record(z.string(), z.number())
+
+export const sandboxInfo = defineTool({
+  name: 'sandbox_info',
+  title: 'Describe the sandbox',
+  description:
+    'What the sandbox is: runtime and its packages, image, OS, versions of languages and tools, limits and present use of CPU, memory, ' +
+    'disk and processes, network, and when it goes to sleep.',
+  effect: { readOnly: true, destructive: false, idempotent: true, reachesNetwork: false },
+  input: z.strictObject({}),
+  output: z.object({
+    state: z.enum(['ready', 'busy']),
+    runtime: z.string(),
+    description: z.string(),
+    packages: z.record(z.string(), z.array(z.string())),
+    image: z.string(),
+    digest: z.string(),
+    os: z.string().optional(),
+    architecture: z.string().optional(),
+    versions: z.record(z.string(), z.string()),
+    network: z.enum(['none', 'bridge']),
+    limits: numbers,
+    use: numbers,
+    idle_timeout_s: z.number(),
+    sleeps_at: z.string().optional(),
+  }),
+
+  async run(_args, { sandbox, signal }) {
+    const { facts } = sandbox
+    const use = await sandbox.use.measure(signal)
+    const system = await sandbox.inventory.system(signal)
+    const state = use.running > 0 ? ('busy' as const) : ('ready' as const)
+    // This call is a use: the time begins anew with it.
+    const sleepsAt =
+      facts.idleTimeoutMs > 0 && state === 'ready' ? isoTime(Date.now() + facts.idleTimeoutMs) : undefined
+    return {
+      text: describe(facts, use, system).join('\n'),
+      footer: footerLine([
+        state === 'busy' ? `busy: ${use.running} running` : 'ready',
+        `up for ${formatDuration(use.uptimeMs)}`,
+        facts.idleTimeoutMs > 0 ? `sleeps after ${formatDuration(facts.idleTimeoutMs)} without use` : 'never sleeps',
+        sleepsAt && `at ${sleepsAt} at the earliest`,
+      ]),
+      structured: {
+        state,
+        runtime: facts.runtime,
+        description: facts.description,
+        packages: Object.fromEntries(facts.packages.map(({ manager, packages }) => [manager, [...packages]])),
+        image: facts.imageId,
+        digest: facts.digest,
+        ...(system.os === undefined ? {} : { os: system.os }),
+        ...(system.architecture === undefined ? {} : { architecture: system.architecture }),
+        versions: system.programs,
+        network: facts.network,
+        limits: limits(facts, use),
+        use: present(use),
+        idle_timeout_s: facts.idleTimeoutMs / 1000,
+        ...(sleepsAt === undefined ? {} : { sleeps_at: sleepsAt }),
+      },
+    }
+  },
+})
+
+function describe(facts: SandboxFacts, use: SandboxUse, system: SystemInventory): string[] {
+  const versions = Object.entries(system.programs).map(([name, version]) => `${name} ${version}`)
+  const packages = facts.packages.map(({ manager, packages: names }) => `${manager}: ${names.join(', ')}`)
+  const memoryLimit = use.memoryLimitBytes ?? facts.limits.memoryBytes
+  const memory = use.memoryBytes === undefined ? '' : `${formatBytes(use.memoryBytes)} of `
+  const processes = use.processes === undefined ? '' : `${use.processes} of `
+  return [
+    `Runtime: ${facts.runtime}: ${facts.description}`,
+    ...(packages.length === 0 ? [] : [`Packages: ${packages.join('; ')}`]),
+    `Image: ${facts.imageId}`,
+    `System: ${[system.os, system.architecture].filter((part) => part !== undefined).join(', ') || 'unknown'}`,
+    `Versions: ${versions.join(', ') || 'unknown'}`,
+    `Memory: ${memory}${formatBytes(memoryLimit)}${use.oomKills > 0 ? `, ${use.oomKills} killed for lack of it` : ''}`,
+    `CPU: ${facts.limits.cpus}${use.cpuMs === undefined ? '' : `, ${formatDuration(use.cpuMs)} used`}`,
+    `Processes: ${processes}${facts.limits.pids}`,
+    ...use.disks.map(
+      ({ path, freeBytes, sizeBytes }) => `Disk ${path}: ${formatBytes(freeBytes)} free of ${formatBytes(sizeBytes)}`,
+    ),
+    `Network: ${facts.network === 'none' ? 'none' : 'open'}`,
+    `Longest command: ${formatDuration(facts.maxTimeoutMs)}; largest file: ${formatBytes(facts.limits.fileBytes)}`,
+  ]
+}
+
+function limits({ limits: set, maxTimeoutMs }: SandboxFacts, use: SandboxUse): Record<string, number> {
+  return {
+    memory_bytes: use.memoryLimitBytes ?? set.memoryBytes,
+    cpus: set.cpus,
+    processes: set.pids,
+    tmp_bytes: set.tmpBytes,
+    file_bytes: set.fileBytes,
+    open_files: set.openFiles,
+    timeout_s: maxTimeoutMs / 1000,
+  }
+}
+
+function present(use: SandboxUse): Record<string, number> {
+  const { memoryBytes, cpuMs, processes } = use
+  const disks = use.disks.map(({ path, freeBytes }): [string, number] => [`${nameOf(path)}_free_bytes`, freeBytes])
+  return {
+    uptime_s: Math.round(use.uptimeMs / 1000),
+    running_commands: use.running,
+    oom_kills: use.oomKills,
+    ...(memoryBytes === undefined ? {} : { memory_bytes: memoryBytes }),
+    ...(cpuMs === undefined ? {} : { cpu_ms: tenths(cpuMs) }),
+    ...(processes === undefined ? {} : { processes }),
+    ...Object.fromEntries(disks),
+  }
+}
+
+/** "/workspace" → "workspace". */
+function nameOf(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1)
+}
+
+function isoTime(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, -5)}Z`
+}
