@@ -22,7 +22,9 @@ const CALLS: readonly (readonly [string, Record<string, unknown>])[] = [
   ['upload', { path: 'x', content: 'x' }],
   ['run_code', { language: 'bash', code: 'true' }],
   ['check_syntax', { language: 'bash', code: 'true' }],
+  ['install_packages', { packages: ['x'] }],
   ['sandbox_info', {}],
+  ['sandbox_manage', { action: 'restart' }],
 ]
 
 // FD01
