@@ -46,14 +46,14 @@ describe.skipIf(inject('interopMissing') !== '')('a client of the SDK’s second
   test.each([
     ['by default', {}],
     ['with automatic version negotiation', { versionNegotiation: { mode: 'auto' } }],
-  ])('%s lists and calls all seven tools', async (_name, options) => {
+  ])('%s lists and calls every tool', async (_name, options) => {
     const client = await connected(installation.newUser(), options)
     const { tools } = await client.listTools()
     const called = new Set<string>()
-    const call = async (name: string, args: Record<string, unknown>) => {
+    const call = async (name: string, args: Record<string, unknown>, isError = false) => {
       called.add(name)
       const result = await client.callTool({ name, arguments: args })
-      expect(result.isError ?? false, result.content[0]?.text).toBe(false)
+      expect(result.isError ?? false, result.content[0]?.text).toBe(isError)
       return result
     }
     await call('write_file', { path: 'a.txt', content: 'written\n' })
@@ -65,6 +65,16 @@ describe.skipIf(inject('interopMissing') !== '')('a client of the SDK’s second
     await call('process_write', { process_id: id, input: 'echoed\n', close_stdin: true })
     const read = await call('process_read', { process_id: id, until: 'echoed', wait_s: 20 })
     expect(read.structuredContent).toMatchObject({ until_met: true })
+    await call('edit_file', { path: 'a.txt', edits: [{ old: 'written', new: 'edited' }] })
+    expect((await call('search_files', { pattern: 'edited' })).content[0]?.text).toContain('a.txt')
+    expect((await call('run_code', { language: 'python', code: 'print(6 * 7)' })).content[0]?.text).toContain('42')
+    expect((await call('check_syntax', { language: 'python', code: 'def' })).structuredContent).toMatchObject({
+      valid: false,
+    })
+    const refused = await call('install_packages', { packages: ['six'] }, true)
+    expect(refused.content[0]?.text).toContain('network_disabled')
+    await call('sandbox_info', {})
+    await call('sandbox_manage', { action: 'restart' })
     expect([...called].toSorted()).toEqual(tools.map(({ name }) => name).toSorted())
     await client.close()
   })
