@@ -37,7 +37,10 @@ const IDLE_EXIT_FACTOR = 2
 export function createApp(config: Config, env: NodeJS.ProcessEnv, logger: Logger): App {
   const address = findEngine(systemSources(config.engine || undefined, env))
   const engine = createDockerEngine({ address, logger })
-  const catalogue = Catalogue.load([BUILT_IN_DIR, ...(config.runtimesDir ? [config.runtimesDir] : [])])
+  const catalogue = Catalogue.load(
+    [BUILT_IN_DIR, ...(config.runtimesDir ? [config.runtimesDir] : [])],
+    config.customRuntimes,
+  )
   const packageSources: PackageSources = {
     pipIndexes: config.pipIndex,
     pipTrustedHosts: config.pipTrustedHost,

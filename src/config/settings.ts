@@ -54,6 +54,20 @@ const name = z
   .string()
   .regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, 'use lower-case letters, digits, ".", "_" and "-" (at most 63)')
 
+/** Definitions as objects in the config file, as JSON text elsewhere. Each is checked by the catalogue, which knows their schema. */
+const definitions = z.union([z.array(z.unknown()), z.string()]).transform((given, context): readonly unknown[] => {
+  if (typeof given !== 'string') return given
+  if (given === '') return []
+  try {
+    const parsed: unknown = JSON.parse(given)
+    if (Array.isArray(parsed)) return parsed
+  } catch {
+    // Told below, with the form that is wanted.
+  }
+  context.addIssue({ code: 'custom', message: 'give a JSON array of runtime definitions' })
+  return z.NEVER
+})
+
 /** Runtimes by user: an object in the config file, "alice=polyglot,bob=node-minimal" elsewhere. */
 const runtimesByUser = z
   .union([z.record(z.string(), z.string()), z.string()])
@@ -165,6 +179,12 @@ export const SETTINGS = {
     schema: z.string(),
     fallback: '',
     about: 'Folder with runtimes of your own, laid out as the built-in one; a name that is there already is replaced.',
+  },
+  customRuntimes: {
+    schema: definitions,
+    fallback: '',
+    about:
+      'Runtimes of your own, each of the form of a runtime.json: an array in the config file. They come after those of folders.',
   },
   imageMirrors: {
     schema: list(registryHost),

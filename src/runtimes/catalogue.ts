@@ -21,11 +21,16 @@ export class Catalogue {
   }
 
   /**
-   * Reads and checks every `<name>/runtime.json` in these folders; a later folder's takes the place of an earlier one's.
-   * `config_invalid` for the first that is wrong.
+   * Reads and checks every `<name>/runtime.json` in these folders, then `custom` definitions of the same form; a later one of a name
+   * takes the place of an earlier one. `config_invalid` for the first that is wrong.
    */
-  static load(dirs: readonly string[]): Catalogue {
-    return new Catalogue(new Map(dirs.flatMap((dir) => [...readDefinitions(dir)])))
+  static load(dirs: readonly string[], custom: readonly unknown[] = []): Catalogue {
+    const fromFolders = dirs.flatMap((dir) => [...readDefinitions(dir)])
+    const fromSettings = custom.map((content, index): [string, RuntimeDefinition] => {
+      const definition = parseDefinition(content, `customRuntimes[${index}]`)
+      return [definition.name, definition]
+    })
+    return new Catalogue(new Map([...fromFolders, ...fromSettings]))
   }
 
   /** In alphabetical order. */

@@ -160,3 +160,16 @@ describe('runtimes of single users', () => {
     expect(refusal({ flags: { runtimes } }).message).toContain('runtimes (flag --runtimes)')
   })
 })
+
+describe('customRuntimes', () => {
+  const load = (env: Record<string, string>) => loadConfig({ flags: {}, env }).config.customRuntimes
+
+  test('are none by default, and a JSON array in a variable', () => {
+    expect(load({})).toEqual([])
+    expect(load({ SANDBOX_CUSTOM_RUNTIMES: '[{"name":"mine"}]' })).toEqual([{ name: 'mine' }])
+  })
+
+  test.each(['{', '{"name":"mine"}', '7'])('%s is refused with the form that is wanted', (text) => {
+    expect(() => load({ SANDBOX_CUSTOM_RUNTIMES: text })).toThrow('give a JSON array of runtime definitions')
+  })
+})

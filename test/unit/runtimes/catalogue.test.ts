@@ -46,6 +46,16 @@ describe('the catalogue', () => {
     expect(catalogue.names).toHaveLength(Catalogue.builtIn().names.length + 1)
   })
 
+  test('takes definitions from the settings last, and names the one that is wrong', async () => {
+    define('mine', definition('mine'))
+    const custom = [definition('mine', { description: 'From the settings.' }), definition('other')]
+    const catalogue = Catalogue.load([dir], custom)
+    expect(catalogue.names).toEqual(['mine', 'other'])
+    expect(catalogue.get('mine').description).toBe('From the settings.')
+    const error = await failure(() => Catalogue.load([dir], [definition('fine'), definition('Not A Name')]))
+    expect(error.message).toContain('customRuntimes[1]: name:')
+  })
+
   test('passes over what is no definition', () => {
     mkdirSync(join(dir, 'steps'))
     writeFileSync(join(dir, 'README.md'), '')
