@@ -43,8 +43,8 @@ export interface PlacedSandbox {
   readonly runtime: ReadyRuntime
 }
 
-/** Two servers may remove and create in turns; more rounds than this mean that something else is wrong. */
-const MAX_ROUNDS = 5
+/** Servers may remove and create in turns; if that has not come to an end after so long, something else is wrong. In milliseconds. */
+const GIVE_UP_MS = 60_000
 
 /**
  * Brings a user's sandbox to life, from whatever state the engine shows: nothing, half made, stopped, paused or running. The engine's
@@ -63,7 +63,8 @@ export async function place(
   const wanted = await wantedRuntime(deps, identity, preferred, call)
   let runtime = await deps.runtime(wanted.name, options)
   let how: PlacedSandbox['how'] = 'found'
-  for (let round = 0; round < MAX_ROUNDS; round++) {
+  const giveUpAt = performance.now() + GIVE_UP_MS
+  while (performance.now() < giveUpAt) {
     const found = await engine.containers.inspect(identity.containerName, call)
     if (!found) {
       how = await create(deps, identity, runtime, options)

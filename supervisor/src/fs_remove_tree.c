@@ -11,6 +11,8 @@
 
 #define OPEN_LEVELS 16u
 #define MAX_LEVELS 65536u
+/* A directory is read again while entries come; code that creates them as fast as they are removed ends that after so many passes. */
+#define MAX_PASSES 16u
 /* Code that creates files as fast as they are removed must not hold the walk for ever. */
 #define MAX_SECONDS 120
 
@@ -19,6 +21,7 @@ struct level {
 	dev_t dev;
 	ino_t ino;
 	bool progress; /* something was removed in this pass over the directory */
+	unsigned passes;
 	char name[NAME_MAX + 1]; /* in the level above */
 };
 
@@ -89,7 +92,7 @@ static struct fault pop(struct walk *w) {
 		bool full = errno == ENOTEMPTY || errno == EEXIST;
 		/* ENOTDIR: something else has taken the name. */
 		if (!full) return fs_fault_errno(errno == ENOTDIR ? EBUSY : errno);
-		if (!l->progress) return fs_fault_errno(ENOTEMPTY);
+		if (!l->progress || ++l->passes == MAX_PASSES) return fs_fault_errno(ENOTEMPTY);
 		l->progress = false;
 		rewinddir(l->dir);
 		return FS_OK;
