@@ -5,6 +5,7 @@ import { Inventory } from './inventory.ts'
 import type { SandboxLink } from './link.ts'
 import { type PackageSupply, Packages } from './packages.ts'
 import { Processes } from './processes.ts'
+import { Transfer } from './transfer.ts'
 import { UseMeter } from './use.ts'
 
 /** What can be done with one user's sandbox. It outlives containers: the link behind it wakes and reconnects as needed. */
@@ -13,6 +14,7 @@ export class Sandbox {
   readonly commands: Commands
   readonly processes: Processes
   readonly files: Files
+  readonly transfer: Transfer
   readonly inventory: Inventory
   readonly packages: Packages
   readonly use: UseMeter
@@ -22,6 +24,7 @@ export class Sandbox {
     this.commands = new Commands(link, facts)
     this.processes = new Processes(link, facts)
     this.files = new Files(link, facts)
+    this.transfer = new Transfer(this.files)
     this.inventory = new Inventory(link, this.commands)
     this.packages = new Packages(facts, this.commands, this.files, supply)
     this.use = new UseMeter(link, facts, this.files, this.commands)
