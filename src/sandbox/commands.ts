@@ -24,6 +24,8 @@ export interface CommandSpec {
   readonly waitMs: number
   /** Bytes of each stream in the answer: one fifth from its start, the rest from its end. */
   readonly maxOutputBytes: number
+  /** True for what the server runs for itself: the user's list of processes leaves it out, and it pushes none of theirs out of memory. */
+  readonly private?: boolean
 }
 
 export interface RunOptions {
@@ -100,6 +102,7 @@ export class Commands {
       key: randomBytes(KEY_BYTES),
       command: spec.command,
       keepStdinOpen: background,
+      private: spec.private ?? false,
       timeoutMs: spec.timeoutMs,
       graceMs: GRACE_MS,
       waitMs: spec.waitMs,

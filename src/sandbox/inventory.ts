@@ -94,8 +94,8 @@ export class Inventory {
   }
 
   async #ask(command: string | readonly string[]): Promise<string> {
-    const spec = { command, timeoutMs: TIMEOUT_MS, waitMs: TIMEOUT_MS * 2, maxOutputBytes: MAX_OUTPUT_BYTES }
-    const { stdout } = await this.#commands.run(spec)
+    const limits = { timeoutMs: TIMEOUT_MS, waitMs: TIMEOUT_MS * 2, maxOutputBytes: MAX_OUTPUT_BYTES }
+    const { stdout } = await this.#commands.run({ ...limits, command, private: true })
     return stdout.head.toString('utf8')
   }
 

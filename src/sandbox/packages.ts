@@ -102,6 +102,7 @@ export class Packages {
         timeoutMs,
         waitMs: timeoutMs,
         maxOutputBytes: OUTPUT_BYTES,
+        private: true,
       },
       { signal, onProgress: onProgress && (() => onProgress('installing')) },
     )

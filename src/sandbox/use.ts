@@ -82,7 +82,7 @@ export class UseMeter {
 
   async #disks(signal: AbortSignal | undefined): Promise<DiskUse[]> {
     const paths = [this.#facts.workspace, TMP]
-    const spec = { timeoutMs: DF_TIMEOUT_MS, waitMs: DF_TIMEOUT_MS * 2, maxOutputBytes: MAX_FILE_BYTES }
+    const spec = { timeoutMs: DF_TIMEOUT_MS, waitMs: DF_TIMEOUT_MS * 2, maxOutputBytes: MAX_FILE_BYTES, private: true }
     try {
       const { stdout } = await this.#commands.run({ ...spec, command: ['df', '-kP', ...paths] }, { signal })
       return parseDf(stdout.head.toString('latin1'), paths)

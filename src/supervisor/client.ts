@@ -2,6 +2,7 @@ import { withinBudget, withinLimit, withinPage, withinRange } from './bounds.ts'
 import { decode } from './decode.ts'
 import { type CommandRef, encode, type ListRequest, type OutputRequest, type StartRequest } from './encode.ts'
 import { type Connection, type RequestOptions } from './connection.ts'
+import { WireError } from './errors.ts'
 import {
   type CommandInfo,
   type CommandOutput,
@@ -27,6 +28,8 @@ export type WriteResult = FileInfo & { readonly created: boolean }
  */
 export class SupervisorClient {
   readonly connection: Connection
+  /** False once the supervisor has refused a private command: it is of a version that knows none. */
+  #knowsPrivate = true
 
   constructor(connection: Connection) {
     this.connection = connection
@@ -56,9 +59,24 @@ export class SupervisorClient {
 
   /**
    * Starts a command and waits for its end, or `waitMs`. Repeating it with the same key finds the first. The signal only stops
-   * the waiting: use cancel() to end the command.
+   * the waiting: use cancel() to end the command. A supervisor that knows no private commands, in a sandbox from before an update of
+   * the server, runs them as ordinary ones.
    */
-  start(request: StartRequest, options?: RequestOptions): Promise<CommandResult> {
+  async start(request: StartRequest, options?: RequestOptions): Promise<CommandResult> {
+    if (!request.private) return this.#start(request, options)
+    if (this.#knowsPrivate) {
+      try {
+        return await this.#start(request, options)
+      } catch (error) {
+        // It refused before it started anything.
+        if (!(error instanceof WireError && error.code === 'invalid')) throw error
+        this.#knowsPrivate = false
+      }
+    }
+    return this.#start({ ...request, private: false }, options)
+  }
+
+  #start(request: StartRequest, options?: RequestOptions): Promise<CommandResult> {
     return this.connection.request(
       (channel) => encode.start(channel, request),
       FrameType.result,

@@ -10,6 +10,8 @@ export interface StartRequest {
   /** One shell line, or the words of a program; bytes where a word need not be UTF-8, as names of files. */
   readonly command: string | readonly (string | Uint8Array)[]
   readonly keepStdinOpen: boolean
+  /** The server's own: not in the list of commands, and forgotten soon after its end. */
+  readonly private: boolean
   /** 0: none. */
   readonly timeoutMs: number
   readonly graceMs: number
@@ -77,7 +79,7 @@ export const encode = {
     return frame(FrameType.start, channel, (w) =>
       w
         .bytes(r.key)
-        .u8((shell ? 1 : 0) | (r.keepStdinOpen ? 2 : 0))
+        .u8((shell ? 1 : 0) | (r.keepStdinOpen ? 2 : 0) | (r.private ? 4 : 0))
         .u32(r.timeoutMs)
         .u32(r.graceMs)
         .u32(r.waitMs)

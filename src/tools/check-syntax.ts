@@ -148,6 +148,7 @@ async function check(
     timeoutMs: TIMEOUT_MS,
     waitMs: TIMEOUT_MS + 5000,
     maxOutputBytes: MAX_OUTPUT_BYTES,
+    private: true,
   }
   let reason = ''
   for (const checker of CHECKERS[language]) {

@@ -24,7 +24,7 @@ static struct spool spool;
 static char boot_prefix[4];
 static uint64_t counter;
 static struct command *first, *last;
-static uint32_t running, retained;
+static struct command_count running, retained;
 
 bool commands_open(const char *spool_dir) {
 	static const char digits[] = "abcdefghijklmnopqrstuvwxyz0123456789";
@@ -36,8 +36,11 @@ bool commands_open(const char *spool_dir) {
 }
 
 struct command *command_first(void) { return first; }
-uint32_t commands_running(void) { return running; }
-uint32_t commands_retained(void) { return retained; }
+struct command_count commands_running(void) { return running; }
+struct command_count commands_retained(void) { return retained; }
+uint32_t commands_running_all(void) { return running.listed + running.private; }
+
+static uint32_t *count_of(struct command_count *count, const struct command *c) { return c->private ? &count->private : &count->listed; }
 
 struct command *command_find(struct slice ref) {
 	for (struct command *c = first; c; c = c->next) {
@@ -99,6 +102,7 @@ static struct command *create(const struct start_request *r) {
 	c->status = S_RUNNING;
 	c->exit_code = -1;
 	c->grace_ms = r->grace_ms;
+	c->private = r->flags & START_PRIVATE;
 	return c;
 }
 
@@ -187,7 +191,7 @@ static struct fault try_start(const struct start_request *r, struct command **ou
 }
 
 struct fault command_start(const struct start_request *r, struct command **out) {
-	if (running >= RUNNING_MAX) return (struct fault){E_TOO_MANY, 0};
+	if (commands_running_all() >= RUNNING_MAX) return (struct fault){E_TOO_MANY, 0};
 	if (r->stdin_data.len > INPUT_MAX) return (struct fault){E_STDIN_FULL, 0};
 	struct command *c;
 	struct fault f = try_start(r, &c);
@@ -199,7 +203,7 @@ struct fault command_start(const struct start_request *r, struct command **out) 
 	if (last) last->next = c;
 	else first = c;
 	last = c;
-	running++;
+	++*count_of(&running, c);
 	if (r->stdin_data.len) input_write(&c->in, r->stdin_data.data, r->stdin_data.len);
 	if (!(r->flags & START_KEEP_STDIN)) input_finish(&c->in);
 	if (r->timeout_ms) timer_set(&c->deadline, c->started_us / 1000 + r->timeout_ms);
@@ -212,8 +216,9 @@ void command_free(struct command *c) {
 	else if (first == c) first = c->next;
 	if (c->next) c->next->prev = c->prev;
 	else if (last == c) last = c->prev;
-	if (c->settled) retained--;
+	if (c->settled) --*count_of(&retained, c);
 	timer_clear(&c->deadline);
+	timer_clear(&c->forget);
 	timer_clear(&c->ending_poll);
 	stream_close(&c->out);
 	stream_close(&c->err);
@@ -280,8 +285,9 @@ static uint8_t outcome(const struct command *c) {
 void command_settle(struct command *c) {
 	c->status = outcome(c);
 	c->settled = true;
-	running--;
-	retained++;
+	--*count_of(&running, c);
+	++*count_of(&retained, c);
+	if (c->private) command_forget_later(c);
 	activity_touch();
 	wake_all(c);
 }

@@ -15,6 +15,10 @@
 
 #define RUNNING_MAX 64u
 #define RETAINED_MAX 64u
+/* A private command is forgotten so long after its end. That is how long a host may take to notice a lost connection, to open another
+ * and to repeat its START. Of those that wait for it there are at most PRIVATE_MAX. */
+#define PRIVATE_FORGET_MS (60u * 1000)
+#define PRIVATE_MAX 64u
 
 struct command;
 
@@ -31,6 +35,7 @@ struct command {
 	uint8_t key[KEY_BYTES];
 	char text[COMMAND_TEXT_MAX];
 	size_t text_length;
+	bool private; /* the host's own: see START_PRIVATE in ../PROTOCOL.md */
 	pid_t pid; /* of its own process; may belong to another once `reaped` */
 	pid_t group; /* 0 once the group is known to be empty */
 	bool reaped; /* its own process has ended */
@@ -43,6 +48,7 @@ struct command {
 	struct stream out, err;
 	struct input in;
 	struct timer deadline;
+	struct timer forget; /* of a private one that has settled */
 	uint32_t grace_ms;
 	/* ending.c */
 	bool ending;
@@ -63,8 +69,14 @@ void command_reaped(pid_t pid, int wait_status, const struct rusage *usage);
 /* After all that have ended were reaped. `childless`: no child is left. */
 void commands_settle(bool childless);
 struct command *command_first(void);
-uint32_t commands_running(void);
-uint32_t commands_retained(void);
+/* Private ones are counted apart: `listed` ones are the others. */
+struct command_count {
+	uint32_t listed, private;
+};
+struct command_count commands_running(void);
+struct command_count commands_retained(void);
+/* Of either kind: while one runs, the sandbox is in use. */
+uint32_t commands_running_all(void);
 
 /* Looks again whether the processes that ended commands left behind still live. */
 void commands_refresh(void);
@@ -85,6 +97,8 @@ void command_end_look(struct command *c);
 /* Sends a signal to its group or to all its processes. E_NONE, or E_NOT_FOUND if there is none. */
 uint16_t command_signal(struct command *c, int signal, uint8_t scope);
 
+/* retain.c: a private command has settled: it is forgotten PRIVATE_FORGET_MS later. */
+void command_forget_later(struct command *c);
 /* retain.c: forgets ended commands, the oldest first, until what is kept is within its bounds. Once a turn of the loop. */
 void commands_trim(void);
 

@@ -68,7 +68,7 @@ static void stop(void) {
 
 /* No server is left that could put this sandbox to sleep: it does so itself. Files outlive the container. */
 static void on_idle_time(struct timer *t) {
-	uint64_t idle = conn_count() ? 0 : activity_idle_ms(commands_running());
+	uint64_t idle = conn_count() ? 0 : activity_idle_ms(commands_running_all());
 	if (idle >= idle_exit_ms) {
 		stop();
 		return;

@@ -8,7 +8,7 @@
 /* The variable by which descendants of a command are found; the supervisor sets it, whatever the request says. */
 #define MARK_NAME "SANDBOX_COMMAND_ID"
 
-enum start_flags { START_SHELL = 1, START_KEEP_STDIN = 2 };
+enum start_flags { START_SHELL = 1, START_KEEP_STDIN = 2, START_PRIVATE = 4 };
 enum output_flags { OUTPUT_OUT = 1, OUTPUT_ERR = 2, OUTPUT_FROM_END = 4 };
 enum signal_scope { SCOPE_GROUP = 0, SCOPE_ALL = 1 };
 

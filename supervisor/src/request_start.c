@@ -42,7 +42,7 @@ static void drop_marks(struct start_request *r) {
 }
 
 static uint16_t check(const struct start_request *r) {
-	if (r->key.len != KEY_BYTES || r->flags & ~(START_SHELL | START_KEEP_STDIN)) return E_INVALID;
+	if (r->key.len != KEY_BYTES || r->flags & ~(START_SHELL | START_KEEP_STDIN | START_PRIVATE)) return E_INVALID;
 	if (r->argc == 0 || (r->flags & START_SHELL && r->argc != 1)) return E_INVALID;
 	if (r->cwd[0] != '/') return E_INVALID;
 	return (uint64_t)r->budget.head + r->budget.tail <= CAPTURE_MAX ? E_NONE : E_TOO_LARGE;

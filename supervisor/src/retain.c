@@ -1,5 +1,6 @@
 #include <stddef.h>
 
+#include "clock.h"
 #include "command.h"
 
 /* Of ended commands. */
@@ -22,14 +23,26 @@ static bool writes(const struct command *c) { return stream_is_open(&c->out) || 
 
 static struct command *oldest(bool writing) {
 	for (struct command *c = command_first(); c; c = c->next)
-		if (c->settled && !c->ending && writes(c) == writing && (!writing || held_by(c).spool + held_by(c).memory)) return c;
+		if (c->settled && !c->ending && !c->private && writes(c) == writing && (!writing || held_by(c).spool + held_by(c).memory)) return c;
 	return NULL;
 }
 
-static struct command *oldest_settled(void) {
+static struct command *oldest_settled(bool private) {
 	struct command *c = command_first();
-	while (c && (!c->settled || c->ending)) c = c->next;
+	while (c && (!c->settled || c->ending || c->private != private)) c = c->next;
 	return c;
+}
+
+/* The oldest private command whose end would help. Not the newest one: its host may be about to read it. */
+static struct command *oldest_private(bool spool, bool memory) {
+	struct command *found = NULL;
+	for (struct command *c = command_first(); c; c = c->next) {
+		if (!c->settled || !c->private) continue;
+		if (found) return found;
+		struct held h = held_by(c);
+		if (!c->ending && ((spool && h.spool) || (memory && h.memory))) found = c;
+	}
+	return NULL;
 }
 
 static struct held held_by_all(void) {
@@ -43,12 +56,32 @@ static struct held held_by_all(void) {
 	return sum;
 }
 
+static void on_forget(struct timer *t) {
+	struct command *c = OWNER(t, struct command, forget);
+	/* What it left behind is being ended; that has still to say when it is done. */
+	if (c->ending) command_forget_later(c);
+	else command_free(c);
+}
+
+void command_forget_later(struct command *c) {
+	c->forget.fire = on_forget;
+	timer_set(&c->forget, monotonic_ms() + PRIVATE_FORGET_MS);
+}
+
 void commands_trim(void) {
 	for (;;) {
 		struct held sum = held_by_all();
-		bool full = sum.spool > SPOOL_MAX || sum.memory > MEMORY_MAX, many = commands_retained() > RETAINED_MAX;
+		struct command_count ended = commands_retained();
+		bool spool = sum.spool > SPOOL_MAX, memory = sum.memory > MEMORY_MAX;
+		bool full = spool || memory, many = ended.listed > RETAINED_MAX;
+		/* Private ones first: what is the user's is not given up for what its host has read already. */
+		struct command *c = ended.private > PRIVATE_MAX ? oldest_settled(true) : oldest_private(spool, memory);
+		if (c) {
+			command_free(c);
+			continue;
+		}
 		if (!full && !many) return;
-		struct command *c = oldest(false);
+		c = oldest(false);
 		if (c) {
 			command_free(c);
 			continue;
@@ -60,7 +93,7 @@ void commands_trim(void) {
 			store_discard(&c->err.store);
 			continue;
 		}
-		c = many ? oldest_settled() : NULL;
+		c = many ? oldest_settled(false) : NULL;
 		if (!c) return;
 		command_free(c);
 	}

@@ -60,6 +60,7 @@ void serve_commands(struct conn *c, uint32_t channel, struct slice payload) {
 	uint32_t count = 0;
 	put_u32(b, 0);
 	for (const struct command *command = command_first(); command; command = command->next) {
+		if (command->private) continue;
 		struct summary s = command_summary(command);
 		encode_summary(b, &s);
 		put_bytes(b, command->text, command->text_length);

@@ -40,9 +40,9 @@ void serve_info(struct conn *c, uint32_t channel, struct slice payload) {
 	if (!empty(c, channel, payload)) return;
 	struct info_reply info = {
 		.uptime_ms = activity_uptime_ms(),
-		.idle_ms = activity_idle_ms(commands_running()),
-		.running = commands_running(),
-		.retained = commands_retained(),
+		.idle_ms = activity_idle_ms(commands_running_all()),
+		.running = commands_running().listed,
+		.retained = commands_retained().listed,
 		.connections = conn_count(),
 		.memory_bytes = cgroup_memory(),
 		.memory_limit_bytes = cgroup_memory_limit(),
@@ -61,7 +61,7 @@ void serve_quiesce(struct conn *c, uint32_t channel, struct slice payload) {
 		conn_error(c, channel, (struct fault){code, 0});
 		return;
 	}
-	struct quiesced_reply reply = activity_quiesce(r.min_idle_ms, r.hold_ms, commands_running(), conn_open_requests());
+	struct quiesced_reply reply = activity_quiesce(r.min_idle_ms, r.hold_ms, commands_running_all(), conn_open_requests());
 	struct buf *b = conn_begin(c, T_QUIESCED, channel);
 	if (!b) return;
 	encode_quiesced(b, &reply);

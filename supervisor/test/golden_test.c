@@ -110,6 +110,10 @@ static void start_requests(void) {
 	CHECK(strcmp(r.cwd, "/tmp") == 0 && r.argc == 2 && strcmp(r.argv[0], "cat") == 0 && strcmp(r.argv[1], "-n") == 0 && r.envc == 0);
 	CHECK_BYTES(r.stdin_data.data, r.stdin_data.len, "\0\xff", 2);
 	start_request_free(&r);
+	CHECK_EQ(decode_start(payload_of("start_private", T_START, 23), &r), E_NONE);
+	CHECK(is_key(r.key) && r.flags == START_PRIVATE && r.timeout_ms == 30000 && r.grace_ms == 1000 && r.wait_ms == 35000);
+	CHECK(r.budget.head == 100 && r.budget.tail == 400 && strcmp(r.cwd, "/") == 0 && r.argc == 1 && strcmp(r.argv[0], "df") == 0 && r.envc == 0);
+	start_request_free(&r);
 }
 
 static void command_requests(void) {

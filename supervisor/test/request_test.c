@@ -42,7 +42,8 @@ static uint16_t start_code(struct start s) {
 static void a_start_out_of_range_is_told_apart(void) {
 	CHECK_EQ(start_code((struct start){"/", 0, 16, 2, 10, 10, NULL}), E_NONE);
 	CHECK_EQ(start_code((struct start){"/", START_SHELL, 16, 2, 10, 10, NULL}), E_INVALID);
-	CHECK_EQ(start_code((struct start){"/", 4, 16, 1, 10, 10, NULL}), E_INVALID);
+	CHECK_EQ(start_code((struct start){"/", START_SHELL | START_KEEP_STDIN | START_PRIVATE, 16, 1, 10, 10, NULL}), E_NONE);
+	CHECK_EQ(start_code((struct start){"/", 8, 16, 1, 10, 10, NULL}), E_INVALID);
 	CHECK_EQ(start_code((struct start){"/", 0, 15, 1, 10, 10, NULL}), E_INVALID);
 	CHECK_EQ(start_code((struct start){"/", 0, 16, 0, 10, 10, NULL}), E_INVALID);
 	CHECK_EQ(start_code((struct start){"tmp", 0, 16, 1, 10, 10, NULL}), E_INVALID);

@@ -63,6 +63,7 @@ export class SearchRunner {
       // Its end is waited for: at the timeout it is killed.
       waitMs: leftMs + 5000,
       maxOutputBytes: FIRST_OUTPUT_BYTES,
+      private: true,
     }
     const outcome = await sandbox.commands.run(spec, { signal })
     signal.throwIfAborted()

@@ -25,6 +25,7 @@ function request(command: string | readonly string[], more: Partial<StartRequest
     key: randomBytes(16),
     command,
     keepStdinOpen: false,
+    private: false,
     timeoutMs: 30_000,
     graceMs: 200,
     waitMs: 30_000,

@@ -240,6 +240,7 @@ describe('a path that is not what it should be', () => {
       key: seededBytes(16, tests),
       command: ['mkfifo', path('fifo')],
       keepStdinOpen: false,
+      private: false,
       timeoutMs: 10_000,
       graceMs: 0,
       waitMs: 10_000,

@@ -18,6 +18,7 @@ function request(command: string, more: Partial<StartRequest> = {}): StartReques
     key: randomBytes(16),
     command,
     keepStdinOpen: false,
+    private: false,
     timeoutMs: 60_000,
     graceMs: 200,
     waitMs: 30_000,
@@ -122,6 +123,61 @@ test('of many that have ended the newest sixty-four are remembered', async () =>
   } finally {
     await own[Symbol.asyncDispose]()
   }
+})
+
+describe("a private command, the server's own", () => {
+  test('is in no list, and pushes none of the user out of memory', async () => {
+    const own = await startLocalSupervisor()
+    try {
+      const client = await own.connect()
+      const { summary } = await client.start(request('echo kept', { cwd: own.workspace }))
+      for (let count = 0; count < 70; count++) {
+        const run = await client.start(request('echo mine', { private: true, cwd: own.workspace }))
+        expect(run.stdout.head.toString()).toBe('mine\n')
+      }
+      expect((await client.commands()).map(({ id }) => id)).toEqual([summary.id])
+      expect(await client.info()).toMatchObject({ running: 0, retained: 1 })
+      expect((await client.wait(summary.id, BUDGET)).stdout.head.toString()).toBe('kept\n')
+    } finally {
+      await own[Symbol.asyncDispose]()
+    }
+  })
+
+  test('is in no list while it runs, and keeps the sandbox in use', async () => {
+    const own = await startLocalSupervisor()
+    try {
+      const client = await own.connect()
+      const start = request('exec sleep 1000', { private: true, waitMs: 0, cwd: own.workspace })
+      await client.start(start)
+      expect(await client.commands()).toEqual([])
+      expect(await client.info()).toMatchObject({ running: 0, idleMs: 0 })
+      expect(await client.quiesce(0, 10_000)).toMatchObject({ ok: false })
+      await client.cancel(start.key, 0)
+      expect((await client.wait(start.key, BUDGET)).summary.status).toBe('cancelled')
+    } finally {
+      await own[Symbol.asyncDispose]()
+    }
+  })
+
+  test('is found by its key over another connection, running or ended: a repeated START runs nothing twice', async () => {
+    const runs = join(supervisor.workspace, 'private-runs')
+    const { command, open } = gated('gate-private')
+    const start = request(`echo run >> '${runs}'; ${command}; cat '${runs}'`, { private: true })
+    const first = await supervisor.connect()
+    const lost = failureOf(first.start(start))
+    const second = await supervisor.connect()
+    await expect
+      .poll(async () => (await second.wait(start.key, { ...BUDGET, waitMs: 0 })).summary.status)
+      .toBe('running')
+    first.connection.close('cut by the test')
+    expect(await lost).toBeInstanceOf(ConnectionLost)
+    const again = second.start(start)
+    await open()
+    expect((await again).stdout.head.toString()).toBe('started\ndone\nrun\n')
+    second.connection.close('cut by the test')
+    const third = await supervisor.connect()
+    expect((await third.start(start)).stdout.head.toString()).toBe('started\ndone\nrun\n')
+  })
 })
 
 describe('an eviction', () => {

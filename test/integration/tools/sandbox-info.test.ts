@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
+import { checkSyntax } from '../../../src/tools/check-syntax.ts'
 import { sandboxInfo } from '../../../src/tools/sandbox-info.ts'
+import { searchFiles } from '../../../src/tools/search-files.ts'
 import { useRealSandbox } from '../../helpers/real-sandbox.ts'
 
 const real = useRealSandbox('python-minimal', { memory: '256MiB', pids: '100', 'idle-timeout': '10m' })
@@ -32,4 +34,14 @@ test('what runs in the background makes it busy', async () => {
   const { id } = await sandbox.commands.run({ ...spec, command: 'exec cat' })
   expect((await call(sandboxInfo, {})).structured).toMatchObject({ state: 'busy', use: { running_commands: 1 } })
   await sandbox.processes.write(id, '', true)
+})
+
+test("what the tools run for themselves is not among the user's processes", async () => {
+  const { sandbox, call, put } = real()
+  const before = await sandbox.processes.list()
+  await put('a.py', 'print("needle")\n')
+  await call(searchFiles, { pattern: 'needle' })
+  await call(checkSyntax, { path: 'a.py' })
+  await call(sandboxInfo, {})
+  expect(await sandbox.processes.list()).toEqual(before)
 })

@@ -57,6 +57,15 @@ describe('the request', () => {
     await running
   })
 
+  test("of the server's own command is private", async () => {
+    const { supervisor, commands } = await start()
+    const running = commands.run({ ...SPEC, private: true })
+    const frame = await supervisor.next(FrameType.start)
+    expect(startFields(frame).flags).toBe(5)
+    void supervisor.send(reply.result(frame.channel))
+    await running
+  })
+
   test('of a shell line has the defaults of the sandbox', async () => {
     const { supervisor, commands } = await start()
     const running = commands.run(SPEC)

@@ -1,0 +1,55 @@
+import { expect, test } from 'vitest'
+import type { StartRequest } from '../../../src/supervisor/encode.ts'
+import { FrameType } from '../../../src/supervisor/protocol.ts'
+import { type HostFrame, fieldsOf, openScripted } from '../../helpers/scripted-supervisor.ts'
+import { reply } from '../../helpers/supervisor-frames.ts'
+
+const PRIVATE: StartRequest = {
+  key: Buffer.alloc(16, 1),
+  command: ['df'],
+  keepStdinOpen: false,
+  private: true,
+  timeoutMs: 1000,
+  graceMs: 0,
+  waitMs: 1000,
+  head: 100,
+  tail: 100,
+  cwd: '/',
+  env: [],
+  stdin: Buffer.alloc(0),
+}
+
+function flagsOf(frame: HostFrame): number {
+  const fields = fieldsOf(frame)
+  fields.bytes()
+  return fields.u8()
+}
+
+test('a private command is marked as such', async () => {
+  const { supervisor, client } = await openScripted()
+  supervisor.answer = ({ type, channel }) => (type === FrameType.start ? reply.result(channel) : undefined)
+  await client.start(PRIVATE)
+  await client.start({ ...PRIVATE, private: false })
+  expect(supervisor.received.filter(({ type }) => type === FrameType.start).map(flagsOf)).toEqual([4, 0])
+})
+
+test('a supervisor from before private commands runs them as ordinary ones, and is not asked twice', async () => {
+  const { supervisor, client } = await openScripted()
+  supervisor.answer = (frame) => {
+    if (frame.type !== FrameType.start) return undefined
+    return (flagsOf(frame) & 4) !== 0 ? reply.error(frame.channel, 'invalid') : reply.result(frame.channel)
+  }
+  expect(await client.start(PRIVATE)).toMatchObject({ summary: { status: 'exited' } })
+  expect(await client.start(PRIVATE)).toMatchObject({ summary: { status: 'exited' } })
+  expect(supervisor.received.filter(({ type }) => type === FrameType.start).map(flagsOf)).toEqual([4, 0, 0])
+})
+
+test('what a supervisor refuses for another reason is not tried again', async () => {
+  const { supervisor, client } = await openScripted()
+  supervisor.answer = ({ type, channel }) => (type === FrameType.start ? reply.error(channel, 'too_many') : undefined)
+  await expect(client.start(PRIVATE)).rejects.toMatchObject({ code: 'too_many' })
+  expect(supervisor.count(FrameType.start)).toBe(1)
+  supervisor.answer = ({ type, channel }) => (type === FrameType.start ? reply.error(channel, 'invalid') : undefined)
+  await expect(client.start(PRIVATE)).rejects.toMatchObject({ code: 'invalid' })
+  expect(supervisor.count(FrameType.start)).toBe(3)
+})
