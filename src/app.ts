@@ -3,7 +3,10 @@ import type { Config } from './config/settings.ts'
 import { findEngine, systemSources } from './engine/docker/connect.ts'
 import { createDockerEngine } from './engine/docker/docker-engine.ts'
 import type { Engine, EngineInfo } from './engine/engine.ts'
+import { measuredEngine } from './engine/measured-engine.ts'
 import type { Logger } from './lib/logger.ts'
+import { noTelemetry, type Telemetry } from './lib/telemetry.ts'
+import { Admission } from './registry/admission.ts'
 import { Registry } from './registry/registry.ts'
 import { runtimeInfo, type RuntimeInfo } from './registry/runtime-info.ts'
 import type { SandboxPolicy } from './registry/sandbox-spec.ts'
@@ -19,6 +22,8 @@ export interface App {
   readonly catalogue: Catalogue
   readonly images: RuntimeImages
   readonly registry: Registry
+  /** Every call that uses a sandbox goes through it. */
+  readonly admission: Admission
   /** What a user's runtime is, without a container. */
   runtimeInfo(user: string): Promise<RuntimeInfo>
   /** Removes what ended servers left that is of no use; an engine that is down is a warning, not an error. */
@@ -34,9 +39,14 @@ const SHM_BYTES = 64 * 1024 ** 2
 const IDLE_EXIT_FACTOR = 2
 
 /** The only wiring: config → engine → runtimes → registry. */
-export function createApp(config: Config, env: NodeJS.ProcessEnv, logger: Logger): App {
+export function createApp(
+  config: Config,
+  env: NodeJS.ProcessEnv,
+  logger: Logger,
+  telemetry: Telemetry = noTelemetry,
+): App {
   const address = findEngine(systemSources(config.engine || undefined, env))
-  const engine = createDockerEngine({ address, logger })
+  const engine = measuredEngine(createDockerEngine({ address, logger }), telemetry)
   const catalogue = Catalogue.load(
     [BUILT_IN_DIR, ...(config.runtimesDir ? [config.runtimesDir] : [])],
     config.customRuntimes,
@@ -52,6 +62,7 @@ export function createApp(config: Config, env: NodeJS.ProcessEnv, logger: Logger
     engine,
     catalogue,
     logger,
+    telemetry,
     imageMirrors: config.imageMirrors,
     buildNetwork: config.buildNetwork,
     measure: {
@@ -87,12 +98,19 @@ export function createApp(config: Config, env: NodeJS.ProcessEnv, logger: Logger
     maxSandboxes: config.maxSandboxes,
     maxStarts: availableParallelism(),
     logger,
+    telemetry,
   })
   return {
     engine,
     catalogue,
     images,
     registry,
+    admission: new Admission({
+      maxCalls: config.maxCalls,
+      maxCallsPerUser: config.maxCallsPerUser,
+      queueTimeoutMs: config.queueTimeout,
+      telemetry,
+    }),
     runtimeInfo: (user) =>
       runtimeInfo(
         {

@@ -1,6 +1,7 @@
 import { constants } from 'node:os'
 import { createApp } from './app.ts'
 import type { Config } from './config/settings.ts'
+import { noTelemetry } from './lib/telemetry.ts'
 import { createLogger } from './log.ts'
 import { toolDefinitions } from './mcp/definitions.ts'
 import { instructions } from './mcp/instructions.ts'
@@ -29,6 +30,8 @@ export async function serve(config: Config, env: NodeJS.ProcessEnv): Promise<voi
   const tools = toolsOf(config.tools)
   const server = buildServer({
     provider: app.registry,
+    admission: app.admission,
+    telemetry: noTelemetry,
     logger,
     tools,
     definitions: toolDefinitions(tools, config.network),

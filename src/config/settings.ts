@@ -141,6 +141,18 @@ export const SETTINGS = {
     fallback: 200,
     about: 'Sandboxes of this server that may run at once.',
   },
+  maxCalls: {
+    schema: integer(1, 100_000),
+    fallback: 256,
+    about:
+      'Calls of all users that may run at once, those that only wait for a command included. Further ones wait, and users take turns.',
+  },
+  maxCallsPerUser: { schema: integer(1, 100_000), fallback: 32, about: 'Calls of one user that may run at once.' },
+  queueTimeout: {
+    schema: duration(0),
+    fallback: '10s',
+    about: 'How long a call beyond these caps waits for its place before it is refused with sandbox_limit.',
+  },
   tools: {
     schema: z.enum(['core', 'code', 'all']),
     fallback: 'all',

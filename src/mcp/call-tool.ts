@@ -1,7 +1,10 @@
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
+import { codeOf } from '../errors/sandbox-error.ts'
 import type { Logger } from '../lib/logger.ts'
+import type { Telemetry } from '../lib/telemetry.ts'
+import type { Admission } from '../registry/admission.ts'
 import type { Caller } from '../registry/caller.ts'
-import type { LeaseNotice, SandboxLease, SandboxProvider } from '../registry/lease.ts'
+import type { LeaseNotice, SandboxProvider } from '../registry/lease.ts'
 import { parseArguments } from '../tools/parse-arguments.ts'
 import type { Tool } from '../tools/tool.ts'
 import { presentCancelled, presentError } from './present-error.ts'
@@ -9,6 +12,8 @@ import { toErrorResult, toResult } from './results.ts'
 
 export interface CallDeps {
   readonly provider: SandboxProvider
+  readonly admission: Admission
+  readonly telemetry: Telemetry
   readonly logger: Logger
 }
 
@@ -27,29 +32,46 @@ export interface ToolCall {
  * One tool call: arguments, lease, tool, result. The only catch around tools. Never rejects: whatever goes wrong becomes a result that
  * the model can read. Bad arguments are told before a sandbox is started for them.
  */
-export async function callTool({ provider, logger }: CallDeps, call: ToolCall): Promise<CallToolResult> {
-  const { tool, caller, signal, onProgress } = call
+export async function callTool(deps: CallDeps, call: ToolCall): Promise<CallToolResult> {
+  const { logger, admission, telemetry } = deps
+  const { tool, caller, signal } = call
   const started = performance.now()
-  let lease: SandboxLease | undefined
-  let notice: LeaseNotice | undefined
+  const told: Told = { notice: undefined }
+  let outcome = 'ok'
   let result: CallToolResult
   try {
     const args = parseArguments(tool, call.args)
-    const context = { control: provider.control(caller.user), signal, onProgress }
-    if (tool.manages) result = toResult(await tool.run(args, context), undefined)
-    else {
-      lease = await provider.acquire(caller.user, onProgress ? { signal, onProgress } : { signal })
-      notice = lease.notice
-      result = toResult(await tool.run(args, { ...context, sandbox: lease.sandbox }), notice)
-    }
+    result = await admission.run(caller.user, signal, () => run(deps, call, args, told))
   } catch (error) {
     // After a cancel every failure is its consequence, whatever it looks like.
     const message = signal.aborted ? presentCancelled() : presentError(error, { ...caller, tool: tool.name }, logger)
-    result = toErrorResult(message, notice)
-  } finally {
-    lease?.release()
+    outcome = signal.aborted ? 'cancelled' : codeOf(error)
+    result = toErrorResult(message, told.notice)
   }
-  const ms = Math.round(performance.now() - started)
-  logger.debug({ user: caller.user, tool: tool.name, ms, isError: result.isError === true, notice }, 'tool call')
+  const ms = performance.now() - started
+  telemetry.toolCall(tool.name, outcome, ms)
+  logger.debug({ user: caller.user, tool: tool.name, ms: Math.round(ms), outcome, notice: told.notice }, 'tool call')
   return result
+}
+
+/** What the result must tell beside the outcome, also when the tool fails. */
+interface Told {
+  notice: LeaseNotice | undefined
+}
+
+async function run(
+  { provider }: CallDeps,
+  { tool, caller, signal, onProgress }: ToolCall,
+  args: Record<string, unknown>,
+  told: Told,
+): Promise<CallToolResult> {
+  const context = { control: provider.control(caller.user), signal, onProgress }
+  if (tool.manages) return toResult(await tool.run(args, context), undefined)
+  const lease = await provider.acquire(caller.user, onProgress ? { signal, onProgress } : { signal })
+  try {
+    told.notice = lease.notice
+    return toResult(await tool.run(args, { ...context, sandbox: lease.sandbox }), lease.notice)
+  } finally {
+    lease.release()
+  }
 }

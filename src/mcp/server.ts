@@ -8,22 +8,18 @@ import {
   ReadResourceRequestSchema,
   type Tool as McpTool,
 } from '@modelcontextprotocol/sdk/types.js'
-import type { Logger } from '../lib/logger.ts'
 import { oneLine } from '../lib/visible-text.ts'
 import type { Caller } from '../registry/caller.ts'
-import type { SandboxProvider } from '../registry/lease.ts'
 import type { RuntimeInfo } from '../registry/runtime-info.ts'
 import type { Tool } from '../tools/tool.ts'
-import { callTool } from './call-tool.ts'
+import { type CallDeps, callTool } from './call-tool.ts'
 import { ProgressBeats } from './progress.ts'
 import { readRuntimeResource, RUNTIME_RESOURCE, RUNTIME_URI } from './runtime-resource.ts'
 
 /** The protocol's own code (MCP 2025-11-25, server/resources, "Error Handling"); the SDK has no name for it. */
 const RESOURCE_NOT_FOUND = -32_002
 
-export interface ServerDeps {
-  readonly provider: SandboxProvider
-  readonly logger: Logger
+export interface ServerDeps extends CallDeps {
   readonly tools: readonly Tool[]
   /** From toolDefinitions(): made once, not per connection. */
   readonly definitions: McpTool[]
@@ -37,7 +33,7 @@ export interface ServerDeps {
 
 /** The MCP server of one connection: cheap to make, free of side effects, and without state of its own. No sandbox starts before a call needs one. */
 export function buildServer(deps: ServerDeps): Server {
-  const { provider, logger, definitions } = deps
+  const { logger, definitions } = deps
   const tools = new Map(deps.tools.map((tool) => [tool.name, tool]))
   const server = new Server(
     { name: 'sandbox-mcp', title: 'Sandbox', version: deps.version },
@@ -75,10 +71,7 @@ export function buildServer(deps: ServerDeps): Server {
     const client = server.getClientVersion()
     const caller = client ? { ...deps.caller, client: oneLine(`${client.name} ${client.version}`, 80) } : deps.caller
     try {
-      return await callTool(
-        { provider, logger },
-        { tool, caller, args: params.arguments, signal, onProgress: beats?.note },
-      )
+      return await callTool(deps, { tool, caller, args: params.arguments, signal, onProgress: beats?.note })
     } finally {
       beats?.stop()
     }

@@ -1,7 +1,8 @@
 import pLimit from 'p-limit'
 import type { Engine, EngineInfo } from '../engine/engine.ts'
-import { SandboxError } from '../errors/sandbox-error.ts'
+import { codeOf, SandboxError } from '../errors/sandbox-error.ts'
 import type { Logger } from '../lib/logger.ts'
+import { type EvictionReason, noTelemetry, type Telemetry } from '../lib/telemetry.ts'
 import { isAbandoned } from '../runtimes/helper-container.ts'
 import { MEASURE_LABELS } from '../runtimes/measure.ts'
 import type { ReadyRuntime } from '../runtimes/image-builder.ts'
@@ -11,7 +12,7 @@ import { Sandbox } from '../sandbox/sandbox.ts'
 import { UserControl } from './control.ts'
 import { fetchLabels, identityOf, installationLabels, type SandboxIdentity } from './identity.ts'
 import type { SandboxLease, SandboxProvider } from './lease.ts'
-import { place, type PlacementOptions } from './placement.ts'
+import { place, type PlacedSandbox, type PlacementOptions } from './placement.ts'
 import { sandboxFacts, type SandboxPolicy } from './sandbox-spec.ts'
 import { UserSandbox } from './user-sandbox.ts'
 
@@ -38,6 +39,7 @@ export interface RegistryDeps {
   /** Containers that may be started at the same time: starting is bound by CPU. */
   readonly maxStarts: number
   readonly logger: Logger
+  readonly telemetry?: Telemetry
 }
 
 interface Entry {
@@ -60,12 +62,14 @@ export class Registry implements SandboxProvider {
   readonly #deps: RegistryDeps
   readonly #entries = new Map<string, Entry>()
   readonly #limitStarts: ReturnType<typeof pLimit>
+  readonly #telemetry: Telemetry
   readonly #sweeper: NodeJS.Timeout | undefined
   #closed = false
 
   constructor(deps: RegistryDeps) {
     this.#deps = deps
     this.#limitStarts = pLimit(deps.maxStarts)
+    this.#telemetry = deps.telemetry ?? noTelemetry
     if (deps.idleTimeoutMs > 0) {
       const everyMs = Math.min(MAX_SWEEP_MS, Math.max(MIN_SWEEP_MS, deps.idleTimeoutMs / SWEEP_SHARE))
       this.#sweeper = setInterval(() => void this.#sweep(), everyMs)
@@ -131,11 +135,21 @@ export class Registry implements SandboxProvider {
     return ended.length
   }
 
+  /** How many sandboxes this server holds, by state: being started · used by a call · connected and not used. */
+  states(): { readonly starting: number; readonly in_use: number; readonly idle: number } {
+    const states = { starting: 0, in_use: 0, idle: 0 }
+    for (const { link } of this.#entries.values()) {
+      if (link.isStarting) states.starting++
+      else if (link.isConnected) states[link.leases > 0 ? 'in_use' : 'idle']++
+    }
+    return states
+  }
+
   /** Lets go of all sandboxes. They go on running, or, when `evictIdle`, those that nobody uses are put to sleep first. */
   async close(evictIdle: boolean): Promise<void> {
     this.#closed = true
     clearInterval(this.#sweeper)
-    if (evictIdle) await Promise.all([...this.#entries.values()].map(({ link }) => link.evict(0)))
+    if (evictIdle) await Promise.all([...this.#entries.values()].map(({ link }) => this.#evict(link, 0, 'exit')))
     for (const { link } of this.#entries.values()) link.close()
   }
 
@@ -148,11 +162,34 @@ export class Registry implements SandboxProvider {
     const link = new UserSandbox({
       engine: deps.engine,
       logger,
-      place: (options) => this.#limitStarts(() => place(deps, identity, deps.runtimeOf(user), options)),
+      place: (options) =>
+        this.#measured(() => this.#limitStarts(() => place(deps, identity, deps.runtimeOf(user), options))),
     })
     const entry: Entry = { identity, link, sandbox: undefined }
     this.#entries.set(user, entry)
     return entry
+  }
+
+  /** A start as its waiters see it: the turn that starts take, and the build of an image, are in its time. */
+  async #measured(start: () => Promise<PlacedSandbox>): Promise<PlacedSandbox> {
+    const started = performance.now()
+    let outcome: string = 'internal'
+    try {
+      const placed = await start()
+      outcome = placed.how
+      return placed
+    } catch (error) {
+      outcome = codeOf(error)
+      throw error
+    } finally {
+      this.#telemetry.sandboxStart(outcome, performance.now() - started)
+    }
+  }
+
+  async #evict(link: UserSandbox, minIdleMs: number, reason: EvictionReason): Promise<boolean> {
+    const evicted = await link.evict(minIdleMs)
+    if (evicted) this.#telemetry.sandboxEvicted(reason)
+    return evicted
   }
 
   #sandbox({ identity, link }: Entry, runtime: ReadyRuntime): Sandbox {
@@ -170,14 +207,14 @@ export class Registry implements SandboxProvider {
     const taken = others.filter((link) => link.leases > 0 || link.isConnected || link.isStarting)
     if (taken.length < this.#deps.maxSandboxes) return
     const idle = others.filter((link) => link.isConnected && link.idleMs > 0).sort((a, b) => b.idleMs - a.idleMs)
-    for (const link of idle) if (await link.evict(0)) return
+    for (const link of idle) if (await this.#evict(link, 0, 'room')) return
     throw new SandboxError('sandbox_limit', `All ${this.#deps.maxSandboxes} sandboxes of this server are in use.`)
   }
 
   async #sweep(): Promise<void> {
     const { idleTimeoutMs } = this.#deps
     const idle = [...this.#entries.entries()].filter(([, { link }]) => link.idleMs >= idleTimeoutMs)
-    await Promise.all(idle.map(([, { link }]) => link.evict(idleTimeoutMs)))
+    await Promise.all(idle.map(([, { link }]) => this.#evict(link, idleTimeoutMs, 'idle')))
     for (const [user, { link }] of idle) {
       if (!link.isConnected && !link.isStarting && link.leases === 0) this.#entries.delete(user)
     }

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { Readable } from 'node:stream'
 import type { BuildSpec, Engine, ImageDetails, ProgressListener } from '../engine/engine.ts'
-import { isSandboxError } from '../errors/sandbox-error.ts'
+import { codeOf, isSandboxError } from '../errors/sandbox-error.ts'
 import { abortable } from '../lib/abort.ts'
 import type { Logger } from '../lib/logger.ts'
 import { SingleFlight } from '../lib/single-flight.ts'
+import { noTelemetry, type Telemetry } from '../lib/telemetry.ts'
 import { BaseImages } from './base-image.ts'
 import { buildContext } from './build-context.ts'
 import { type BuildSteps, readBuildSteps } from './build-steps.ts'
@@ -25,6 +26,7 @@ export interface RuntimeImagesOptions {
   readonly engine: Engine
   readonly catalogue: Catalogue
   readonly logger: Logger
+  readonly telemetry?: Telemetry
   /** See {@link BaseImages}. */
   readonly imageMirrors?: readonly string[]
   readonly packageSources?: PackageSources
@@ -140,7 +142,7 @@ export class RuntimeImages {
   }
 
   async #build(definition: RuntimeDefinition): Promise<ReadyRuntime> {
-    const { engine, logger, packageSources = {}, buildNetwork } = this.#options
+    const { engine, logger, telemetry = noTelemetry, packageSources = {}, buildNetwork } = this.#options
     const { name, cacheImage } = definition
     const onProgress: ProgressListener = ({ step, steps, text }) => {
       for (const listener of this.#listeners.get(name) ?? []) listener({ step, steps, text: describeInstruction(text) })
@@ -176,9 +178,11 @@ export class RuntimeImages {
         { err: error, runtime: name, log: isSandboxError(error) && error.details['log'] },
         'the build failed',
       )
+      telemetry.imageBuild(name, codeOf(error), performance.now() - startedAt)
       throw error
     })
     const ms = Math.round(performance.now() - startedAt)
+    telemetry.imageBuild(name, 'ok', ms)
     logger.info({ runtime: name, tag, ms, sizeBytes: image.sizeBytes }, 'built the image of the runtime')
     return readyRuntime(definition, image, digest)
   }

@@ -2,6 +2,7 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { InMemoryTransport } from '@modelcontextprotocol/sdk/inMemory.js'
 import { type App, createApp } from '../../src/app.ts'
 import { loadConfig } from '../../src/config/load.ts'
+import { noTelemetry } from '../../src/lib/telemetry.ts'
 import { createLogger } from '../../src/log.ts'
 import { toolDefinitions } from '../../src/mcp/definitions.ts'
 import { buildServer } from '../../src/mcp/server.ts'
@@ -27,7 +28,9 @@ export function startForManyUsers(installation: string, settings: Readonly<Recor
       const caller = { user, transport: 'stdio' } as const
       const runtime = () => app.runtimeInfo(user)
       const about = { instructions: '', version: '0', runtime }
-      const deps = { provider: app.registry, logger, tools: TOOLS, definitions, caller, ...about }
+      const { registry: provider, admission } = app
+      const calls = { provider, admission, telemetry: noTelemetry, logger }
+      const deps = { ...calls, tools: TOOLS, definitions, caller, ...about }
       const [ours, theirs] = InMemoryTransport.createLinkedPair()
       await buildServer(deps).connect(theirs)
       const client = new Client({ name: 'test', version: '1.0.0' })

@@ -39,6 +39,7 @@ const HOMES: Record<string, readonly string[]> = {
   dockerode: ['engine/docker'],
   '@modelcontextprotocol': ['mcp', 'transports'],
   pino: ['log.ts'],
+  'prom-client': ['metrics.ts'],
   'cli-table3': ['operator'],
   // The server starts no program of the host: all that runs, runs in a sandbox.
   'node:child_process': [],

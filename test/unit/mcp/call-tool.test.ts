@@ -1,16 +1,21 @@
 import { describe, expect, test } from 'vitest'
 import { SandboxError } from '../../../src/errors/sandbox-error.ts'
-import { callTool, type ToolCall } from '../../../src/mcp/call-tool.ts'
+import { deferred } from '../../../src/lib/deferred.ts'
+import { noTelemetry } from '../../../src/lib/telemetry.ts'
+import { type CallDeps, callTool, type ToolCall } from '../../../src/mcp/call-tool.ts'
 import { readFile } from '../../../src/tools/read-file.ts'
+import { sandboxManage } from '../../../src/tools/sandbox-manage.ts'
 import { shellExec } from '../../../src/tools/shell-exec.ts'
 import type { Tool } from '../../../src/tools/tool.ts'
+import { roomyAdmission } from '../../helpers/admission.ts'
 import { FakeProvider } from '../../helpers/fake-provider.ts'
 import { recordingLogger } from '../../helpers/recording-logger.ts'
+import { recordingTelemetry } from '../../helpers/recording-telemetry.ts'
 
-function call(provider: FakeProvider, overrides: Partial<ToolCall> = {}) {
+function call(provider: FakeProvider, overrides: Partial<ToolCall> = {}, deps: Partial<CallDeps> = {}) {
   const { logger, lines } = recordingLogger()
   const result = callTool(
-    { provider, logger },
+    { provider, logger, admission: roomyAdmission(), telemetry: noTelemetry, ...deps },
     {
       tool: shellExec,
       caller: { user: 'alice', transport: 'stdio' },
@@ -113,5 +118,58 @@ describe('one tool call', () => {
     await result
     expect(lines.map(({ level }) => level)).toEqual(['debug'])
     expect(JSON.stringify(lines)).not.toContain('secret')
+  })
+
+  test('beyond the caps waits for its place, and is refused with what to do when it gets none', async () => {
+    const provider = new FakeProvider()
+    const admission = roomyAdmission({ maxCallsPerUser: 1, queueTimeoutMs: 0 })
+    const running = deferred<void>()
+    const first = admission.run('alice', undefined, () => running.promise)
+    const { telemetry, told } = recordingTelemetry()
+    const refused = await call(provider, {}, { admission, telemetry }).result
+    expect(refused).toMatchObject({ isError: true })
+    expect(refused.content[0]).toMatchObject({
+      text: expect.stringMatching(/^sandbox_limit: You have 1 calls running.* Call again in 1 s/),
+    })
+    expect(provider.acquired).toEqual([])
+    const bob = await call(provider, { caller: { user: 'bob', transport: 'stdio' } }, { admission, telemetry }).result
+    expect(bob.isError).toBeUndefined()
+    running.resolve()
+    await first
+    expect((await call(provider, {}, { admission, telemetry }).result).isError).toBeUndefined()
+    expect(told).toEqual([
+      ['toolCall', 'shell_exec', 'sandbox_limit'],
+      ['toolCall', 'shell_exec', 'ok'],
+      ['toolCall', 'shell_exec', 'ok'],
+    ])
+  })
+
+  test('that manages the sandbox counts, too', async () => {
+    const admission = roomyAdmission({ maxCallsPerUser: 1, queueTimeoutMs: 0 })
+    const running = deferred<void>()
+    const first = admission.run('alice', undefined, () => running.promise)
+    const refused = await call(new FakeProvider(), { tool: sandboxManage, args: { action: 'restart' } }, { admission })
+      .result
+    expect(refused.content[0]).toMatchObject({ text: expect.stringMatching(/^sandbox_limit: /) })
+    running.resolve()
+    await first
+  })
+
+  test('is counted by its tool and its outcome, in which a command that fails is none of ours', async () => {
+    const { telemetry, told } = recordingTelemetry()
+    const provider = new FakeProvider()
+    provider.supervisor('alice').script({ exitCode: 7 })
+    await call(provider, {}, { telemetry }).result
+    await call(provider, { args: { cmd: 'true' } }, { telemetry }).result
+    await call(provider, { tool: readFile, args: { path: 'gone' } }, { telemetry }).result
+    await call(provider, { tool: failing(new TypeError('a bug')) }, { telemetry }).result
+    await call(provider, { signal: AbortSignal.abort('gone') }, { telemetry }).result
+    expect(told).toEqual([
+      ['toolCall', 'shell_exec', 'ok'],
+      ['toolCall', 'shell_exec', 'invalid_argument'],
+      ['toolCall', 'read_file', 'not_found'],
+      ['toolCall', 'shell_exec', 'internal'],
+      ['toolCall', 'shell_exec', 'cancelled'],
+    ])
   })
 })

@@ -3,9 +3,11 @@ import { InMemoryTransport } from '@modelcontextprotocol/sdk/inMemory.js'
 import { type Progress } from '@modelcontextprotocol/sdk/types.js'
 import { afterEach, describe, expect, test } from 'vitest'
 import { deferred } from '../../../src/lib/deferred.ts'
+import { noTelemetry } from '../../../src/lib/telemetry.ts'
 import { toolDefinitions } from '../../../src/mcp/definitions.ts'
 import { buildServer } from '../../../src/mcp/server.ts'
 import { TOOLS } from '../../../src/tools/index.ts'
+import { roomyAdmission } from '../../helpers/admission.ts'
 import { entryOf } from '../../helpers/fake-supervisor.ts'
 import { FakeProvider } from '../../helpers/fake-provider.ts'
 import { TEST_RUNTIME } from '../../helpers/runtime-info.ts'
@@ -22,6 +24,8 @@ async function connect(provider = new FakeProvider()) {
   const { logger, lines } = recordingLogger()
   const server = buildServer({
     provider,
+    admission: roomyAdmission(),
+    telemetry: noTelemetry,
     logger,
     tools: TOOLS,
     definitions: toolDefinitions(TOOLS, 'none'),

@@ -4,6 +4,7 @@ import { deferred } from '../../../src/lib/deferred.ts'
 import { LABEL, volumeLabels } from '../../../src/registry/identity.ts'
 import { containerSpec } from '../../../src/registry/sandbox-spec.ts'
 import { failureOf } from '../../helpers/failure.ts'
+import { recordingTelemetry } from '../../helpers/recording-telemetry.ts'
 import { labIdentity, registryLab, type RegistryLab, TEST_POLICY } from '../../helpers/registry-lab.ts'
 
 afterEach(() => vi.useRealTimers())
@@ -334,8 +335,9 @@ describe('an eviction', () => {
   async function idleLab() {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'performance'] })
     const lab = await registryLab()
-    const server = lab.server({ idleTimeoutMs: 60_000 })
-    return { lab, server }
+    const { telemetry, told } = recordingTelemetry()
+    const server = lab.server({ idleTimeoutMs: 60_000, telemetry })
+    return { lab, server, told }
   }
 
   async function passTime(ms: number): Promise<void> {
@@ -344,12 +346,13 @@ describe('an eviction', () => {
   }
 
   test('removes the container of a sandbox that nobody uses, and keeps its files', async () => {
-    const { lab, server } = await idleLab()
+    const { lab, server, told } = await idleLab()
     ;(await server.acquire(ADA)).release()
     await passTime(45_000)
     expect(await lab.container(ADA)).toBeDefined()
     await passTime(31_000)
     expect(await lab.container(ADA)).toBeUndefined()
+    expect(told).toContainEqual(['sandboxEvicted', 'idle'])
     expect(await lab.engine.volumes.inspect(labIdentity(ADA).volumeName)).toBeDefined()
     expect((await server.acquire(ADA)).notice).toBe('resumed')
     await server.close(false)
@@ -534,4 +537,39 @@ test('containers that have ended are removed, those of others are not', async ()
   expect(await lab.container('ended')).toBeUndefined()
   expect(await lab.container('running')).toBeDefined()
   expect(await lab.engine.volumes.list({})).toHaveLength(2)
+})
+
+describe('what is told of sandboxes', () => {
+  test('is each start by how it came about, each eviction by why, and how many there are', async () => {
+    const lab = await registryLab()
+    const { telemetry, told } = recordingTelemetry()
+    const server = lab.server({ maxSandboxes: 1, telemetry })
+    expect(server.states()).toEqual({ starting: 0, in_use: 0, idle: 0 })
+    const starting = server.acquire('a')
+    await Promise.resolve()
+    expect(server.states()).toEqual({ starting: 1, in_use: 0, idle: 0 })
+    const lease = await starting
+    expect(server.states()).toEqual({ starting: 0, in_use: 1, idle: 0 })
+    lease.release()
+    expect(server.states()).toEqual({ starting: 0, in_use: 0, idle: 1 })
+    await new Promise((resolve) => setTimeout(resolve, 2))
+    ;(await server.acquire('b')).release()
+    await server.close(true)
+    const second = lab.server({ telemetry })
+    ;(await second.acquire('b')).release()
+    await second.close(false)
+    const third = lab.server({ telemetry })
+    await third.acquire('b')
+    lab.engine.fail('*', new SandboxError('engine_unreachable', 'It does not answer.'))
+    await expect(third.acquire('c')).rejects.toMatchObject({ code: 'engine_unreachable' })
+    expect(told).toEqual([
+      ['sandboxStart', 'created'],
+      ['sandboxEvicted', 'room'],
+      ['sandboxStart', 'created'],
+      ['sandboxEvicted', 'exit'],
+      ['sandboxStart', 'resumed'],
+      ['sandboxStart', 'found'],
+      ['sandboxStart', 'engine_unreachable'],
+    ])
+  })
 })

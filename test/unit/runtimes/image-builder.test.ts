@@ -6,6 +6,7 @@ import { RuntimeImages, type RuntimeImagesOptions } from '../../../src/runtimes/
 import { expectCode } from '../../helpers/expect-code.ts'
 import { createFakeEngine, type FakeEngine } from '../../helpers/fake-engine.ts'
 import type { FakeEngineOptions } from '../../helpers/fake-world.ts'
+import { recordingTelemetry } from '../../helpers/recording-telemetry.ts'
 import { useRuntimeFixtures } from '../../helpers/runtime-fixtures.ts'
 import { containerSpec } from '../../helpers/specs.ts'
 
@@ -157,6 +158,21 @@ describe('ensuring an image fails', () => {
     expect(await images.find('mine')).toBeUndefined()
     exitCode = 0
     await images.ensure('mine')
+  })
+
+  test('and is told by its code, as a build that succeeds', async () => {
+    let exitCode = 1
+    const engine = createFakeEngine({ images: ['a:1'], onBuildStep: () => exitCode })
+    const { telemetry, told } = recordingTelemetry()
+    const images = imagesOn(engine, {}, { telemetry })
+    await expectCode(images.ensure('mine'), 'image_unavailable')
+    exitCode = 0
+    await images.ensure('mine')
+    await images.ensure('mine')
+    expect(told).toEqual([
+      ['imageBuild', 'mine', 'image_unavailable'],
+      ['imageBuild', 'mine', 'ok'],
+    ])
   })
 
   test('for a name that is not in the catalogue', async () => {

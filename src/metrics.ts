@@ -1,0 +1,142 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type { Telemetry } from './lib/telemetry.ts'
+
+/** The telemetry of this process as Prometheus reads it. */
+export interface Metrics extends Telemetry {
+  /** Of {@link text}: the text exposition format 0.0.4. */
+  readonly contentType: string
+  /** All metrics as they are now. */
+  text(): Promise<string>
+  /** What is asked for its present value whenever the metrics are read: costs nothing in between. */
+  watch(gauge: WatchedGauge, read: () => number | Readonly<Record<string, number>>): void
+}
+
+/** Gauges whose value somebody else holds. One with a label is read as an object: value by label. */
+const GAUGES = {
+  sandboxes: { name: 'sandboxes', help: 'Sandboxes that this server holds, by state.', label: 'state' },
+  callsRunning: { name: 'calls_running', help: 'Calls that run now.', label: undefined },
+  callsWaiting: { name: 'calls_waiting', help: 'Calls that wait for their place now.', label: undefined },
+  sessions: { name: 'sessions_open', help: 'MCP sessions that are open, by transport.', label: 'transport' },
+} as const
+
+export type WatchedGauge = keyof typeof GAUGES
+
+/** Upper bounds in seconds: a warm call takes 1–5 ms, one that waits for a command or a build minutes. */
+const CALL_BUCKETS = [
+  0.001, 0.0015, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 180, 600,
+]
+/** What an engine or a new container takes. */
+const ENGINE_BUCKETS = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300]
+const BUILD_BUCKETS = [1, 5, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600]
+
+/**
+ * Metrics of one server, with those of its process (`process_*`, `nodejs_*`). Names follow Prometheus' conventions: `sandbox_mcp_`, base
+ * units (seconds, bytes), `_total` for counters.
+ */
+export function createMetrics(version: string): Metrics {
+  const registry = new Registry()
+  const registers = [registry]
+  collectDefaultMetrics({ register: registry })
+  const counter = <L extends string>(name: string, help: string, labelNames: readonly L[]) =>
+    new Counter({ name: `sandbox_mcp_${name}`, help, labelNames, registers })
+  const histogram = <L extends string>(name: string, help: string, labelNames: readonly L[], buckets: number[]) =>
+    new Histogram({ name: `sandbox_mcp_${name}`, help, labelNames, buckets, registers })
+
+  new Gauge({ name: 'sandbox_mcp_info', help: 'The server; always 1.', labelNames: ['version'], registers }).set(
+    { version },
+    1,
+  )
+  const toolCalls = counter('tool_calls_total', 'Tool calls that ended, by outcome: ok or an error code.', [
+    'tool',
+    'outcome',
+  ])
+  const toolSeconds = histogram(
+    'tool_call_duration_seconds',
+    'Time of a tool call, all waiting included.',
+    ['tool'],
+    CALL_BUCKETS,
+  )
+  const waitSeconds = histogram(
+    'call_wait_seconds',
+    'Time that calls beyond the caps waited for their place; others are not in it.',
+    [],
+    CALL_BUCKETS,
+  )
+  const refusals = counter('calls_refused_total', 'Calls that got no place, by reason.', ['reason'])
+  const startSeconds = histogram(
+    'sandbox_start_duration_seconds',
+    'Time to bring a sandbox to life, by outcome: created, resumed, found (adopted) or an error code.',
+    ['outcome'],
+    ENGINE_BUCKETS,
+  )
+  const evictions = counter('sandbox_evictions_total', 'Sandboxes put to sleep, by reason.', ['reason'])
+  const engineSeconds = histogram(
+    'engine_call_duration_seconds',
+    'Time of a call of the container engine.',
+    ['operation'],
+    ENGINE_BUCKETS,
+  )
+  const engineErrors = counter('engine_errors_total', 'Calls of the container engine that failed, by error code.', [
+    'operation',
+    'code',
+  ])
+  const buildSeconds = histogram(
+    'image_build_duration_seconds',
+    'Time of the build of an image, by outcome: ok or an error code.',
+    ['runtime', 'outcome'],
+    BUILD_BUCKETS,
+  )
+  const requests = counter('http_requests_total', 'HTTP responses that ended, by the pattern of their route.', [
+    'method',
+    'route',
+    'status',
+  ])
+  const requestSeconds = histogram(
+    'http_request_duration_seconds',
+    'Time of an HTTP request until its response ended; that of an event stream is its life.',
+    ['method', 'route'],
+    CALL_BUCKETS,
+  )
+  const transferred = counter('transferred_bytes_total', 'Bytes of files that were moved over HTTP.', ['direction'])
+
+  return {
+    contentType: registry.contentType,
+    text: () => registry.metrics(),
+    watch(gauge, read) {
+      const { name, help, label } = GAUGES[gauge]
+      const watched = new Gauge({
+        name: `sandbox_mcp_${name}`,
+        help,
+        labelNames: label === undefined ? [] : [label],
+        registers: [],
+        collect() {
+          const value = read()
+          if (typeof value === 'number') return this.set(value)
+          if (label === undefined) throw new TypeError(`${name} has no label`)
+          this.reset()
+          for (const [each, count] of Object.entries(value)) this.set({ [label]: each }, count)
+        },
+      })
+      registry.registerMetric(watched)
+    },
+
+    toolCall(tool, outcome, ms) {
+      toolCalls.inc({ tool, outcome })
+      toolSeconds.observe({ tool }, ms / 1000)
+    },
+    callWaited: (ms) => waitSeconds.observe(ms / 1000),
+    callRefused: (reason) => refusals.inc({ reason }),
+    sandboxStart: (outcome, ms) => startSeconds.observe({ outcome }, ms / 1000),
+    sandboxEvicted: (reason) => evictions.inc({ reason }),
+    engineCall(operation, outcome, ms) {
+      engineSeconds.observe({ operation }, ms / 1000)
+      if (outcome !== 'ok') engineErrors.inc({ operation, code: outcome })
+    },
+    imageBuild: (runtime, outcome, ms) => buildSeconds.observe({ runtime, outcome }, ms / 1000),
+    httpRequest(method, route, status, ms) {
+      requests.inc({ method, route, status })
+      requestSeconds.observe({ method, route }, ms / 1000)
+    },
+    bytesTransferred: (direction, bytes) => transferred.inc({ direction }, bytes),
+  }
+}
