@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util'
 import type { App } from './app.ts'
 import { settingsHelp } from './config/describe.ts'
 import { type LoadedConfig, loadConfig } from './config/load.ts'
-import { flagOf, SETTING_KEYS } from './config/settings.ts'
+import { flagOf, type Setting, SETTING_KEYS, SETTINGS } from './config/settings.ts'
 import { isSandboxError, SandboxError } from './errors/sandbox-error.ts'
 import type { Output } from './operator/output.ts'
 import { VERSION } from './version.ts'
@@ -22,7 +22,7 @@ interface CommandLine {
 /** Subcommands, loaded when used: `--help` need not load an engine's client. */
 const COMMANDS: Readonly<Record<string, { summary: string; run: (line: CommandLine) => Promise<void> }>> = {
   serve: {
-    summary: 'Serve MCP over stdio (the default).',
+    summary: 'Serve MCP over stdio (the default), or over HTTP with --transport http.',
     run: async ({ loaded }) => (await import('./serve.ts')).serve(loaded.config, process.env),
   },
   config: {
@@ -81,7 +81,7 @@ ${settingsHelp()
 
 async function main(argv: readonly string[]): Promise<number> {
   const options = {
-    ...Object.fromEntries(SETTING_KEYS.map((key) => [flagOf(key), { type: 'string' as const }])),
+    ...Object.fromEntries(SETTING_KEYS.map((key) => [flagOf(key), { type: flagType(SETTINGS[key]) }])),
     config: { type: 'string' as const },
     all: { type: 'boolean' as const },
     json: { type: 'boolean' as const },
@@ -106,7 +106,13 @@ async function main(argv: readonly string[]): Promise<number> {
   return 0
 }
 
+function flagType({ isSwitch }: Setting): 'boolean' | 'string' {
+  return isSwitch ? 'boolean' : 'string'
+}
+
+/** A flag's value as text, as if it came from the environment. */
 function textOf(value: unknown): string | undefined {
+  if (value === true) return 'true'
   return typeof value === 'string' ? value : undefined
 }
 

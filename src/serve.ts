@@ -1,6 +1,7 @@
 import { constants } from 'node:os'
-import { createApp } from './app.ts'
+import { type App, createApp } from './app.ts'
 import type { Config } from './config/settings.ts'
+import type { Logger } from './lib/logger.ts'
 import { noTelemetry } from './lib/telemetry.ts'
 import { createLogger } from './log.ts'
 import { toolDefinitions } from './mcp/definitions.ts'
@@ -14,7 +15,7 @@ import { VERSION } from './version.ts'
 const EXIT_DEADLINE_MS = 4500
 
 /**
- * `sandbox-mcp serve`: one client over stdio until it is gone or a signal comes. The users' sandboxes and what runs in them go on, unless
+ * `sandbox-mcp serve`: one client over stdio until it is gone, or many over HTTP, until a signal comes. The users' sandboxes and what runs in them go on, unless
  * the operator wants idle ones evicted; a second signal ends the process at once.
  */
 export async function serve(config: Config, env: NodeJS.ProcessEnv): Promise<void> {
@@ -27,6 +28,19 @@ export async function serve(config: Config, env: NodeJS.ProcessEnv): Promise<voi
     })
   }
   const app = createApp(config, env, logger)
+  if (config.transport === 'http') await overHttp(app, config, logger, stopping.signal)
+  else await overStdio(app, config, logger, stopping.signal)
+  await app.close({ evictIdle: config.onExit === 'evict' })
+  process.exit()
+}
+
+/** Loaded when used: a client that starts a server over stdio waits for it. */
+async function overHttp(app: App, config: Config, logger: Logger, stopped: AbortSignal): Promise<void> {
+  const { serveHttp } = await import('./serve-http.ts')
+  await serveHttp(app, config, logger, stopped)
+}
+
+async function overStdio(app: App, config: Config, logger: Logger, stopped: AbortSignal): Promise<void> {
   const tools = toolsOf(config.tools)
   const server = buildServer({
     provider: app.registry,
@@ -45,10 +59,8 @@ export async function serve(config: Config, env: NodeJS.ProcessEnv): Promise<voi
     caller: { user: config.user, transport: 'stdio' },
   })
   app.sweepInBackground()
-  await serveStdio(server, stopping.signal, () => {
-    logger.info({ by: stopping.signal.aborted ? stopping.signal.reason : 'the client' }, 'stopping')
+  await serveStdio(server, stopped, () => {
+    logger.info({ by: stopped.aborted ? stopped.reason : 'the client' }, 'stopping')
     setTimeout(() => process.exit(), EXIT_DEADLINE_MS).unref()
   })
-  await app.close({ evictIdle: config.onExit === 'evict' })
-  process.exit()
 }

@@ -36,6 +36,11 @@ const list = <T extends z.ZodType<string, string>>(item: T) =>
     .transform((given) => given.filter((each) => each !== ''))
     .pipe(z.array(item))
 
+/** A switch: `--name` on the command line; true or false in the config file and the environment. */
+const truth = z
+  .union([z.boolean(), z.enum(['true', 'false', '1', '0', ''])], 'give true or false')
+  .transform((given) => given === true || given === 'true' || given === '1')
+
 /** "host", "host:port", "host:port/path", as in an image reference. */
 const registryHost = z
   .string()
@@ -47,6 +52,20 @@ const registryHost = z
 const httpUrl = z
   .url({ protocol: /^https?$/, error: 'give an http or https URL' })
   .regex(/^\S+$/, 'give a URL without spaces')
+
+/** A host without its port: what a Host header is compared with. */
+const hostName = z
+  .string()
+  .regex(/^(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])$/, 'give a host name without a port, such as "sandbox.example.com"')
+  .transform((given) => given.toLowerCase())
+
+/** Scheme, host and port as a browser sends them (RFC 6454 section 6.2): in lower case, a port only where it is not the scheme's own. */
+const origin = z
+  .string()
+  .refine(
+    (given) => URL.canParse(given) && new URL(given).origin === given,
+    'give an origin, such as "https://app.example.com", without a path or a final slash',
+  )
 
 const orEmpty = <T extends z.ZodType<string, string>>(schema: T) => z.union([z.literal(''), schema])
 
@@ -93,6 +112,8 @@ export interface Setting {
   readonly about: string
   /** Passwords and tokens: `config` prints `***`. */
   readonly secret?: boolean
+  /** A switch, whose flag takes no value. */
+  readonly isSwitch?: boolean
 }
 
 /**
@@ -100,11 +121,58 @@ export interface Setting {
  * config file; nothing else in the program reads flags or the environment.
  */
 export const SETTINGS = {
-  transport: { schema: z.enum(['stdio']), fallback: 'stdio', about: 'How clients connect.' },
+  transport: {
+    schema: z.enum(['stdio', 'http']),
+    fallback: 'stdio',
+    about: 'How clients connect: one client over stdin and stdout, or many over HTTP.',
+  },
+  host: {
+    schema: z.string().regex(/^[A-Za-z0-9.:-]+$/, 'give a host name or an address'),
+    fallback: '127.0.0.1',
+    about: 'Address that HTTP listens on. Everything but this machine’s loopback needs authentication.',
+  },
+  port: { schema: integer(0, 65_535), fallback: 8080, about: 'Port that HTTP listens on. 0 = any free one.' },
+  auth: {
+    schema: z.enum(['none']),
+    fallback: 'none',
+    about: 'How HTTP finds out who a caller is: none (everybody is anonymous; loopback only).',
+  },
+  insecure: {
+    schema: truth,
+    fallback: '',
+    isSwitch: true,
+    about: 'Allows --auth none on other addresses than loopback: whoever reaches the port gets sandboxes.',
+  },
+  allowedHosts: {
+    schema: list(hostName),
+    fallback: '',
+    about:
+      'Names that clients may use for this server in the Host header, beside loopback names, --host and the public URL.',
+  },
+  allowedOrigins: {
+    schema: list(origin),
+    fallback: '',
+    about: 'Web origins whose pages may call this server (CORS), such as https://app.example.com.',
+  },
+  publicUrl: {
+    schema: orEmpty(httpUrl),
+    fallback: '',
+    about: 'URL by which clients reach this server, when it is another one than it listens on: behind a reverse proxy.',
+  },
   user: {
     schema: z.string().min(1).max(256),
     fallback: 'local',
     about: 'Whose sandbox this server serves over stdio. The same user reaches the same sandbox from every client.',
+  },
+  bodyLimit: {
+    schema: bytes(64 * 1024),
+    fallback: '8MiB',
+    about: 'Largest message of an MCP client over HTTP: what one write_file can carry, as JSON.',
+  },
+  bodyTimeout: {
+    schema: duration(100),
+    fallback: '30s',
+    about: 'Time for a whole message of an MCP client to arrive over HTTP, and longest pause within an upload.',
   },
   runtime: { schema: name, fallback: 'python-minimal', about: 'Name of the runtime of new sandboxes.' },
   runtimes: {

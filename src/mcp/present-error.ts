@@ -1,11 +1,9 @@
-import { randomBytes } from 'node:crypto'
+import { newIncident } from '../errors/incident.ts'
 import { isSandboxError } from '../errors/sandbox-error.ts'
 import type { Logger } from '../lib/logger.ts'
 
 /** What the log says beside an error: who called which tool. */
 export type ErrorScene = Readonly<Record<string, unknown>>
-
-const INCIDENT_BYTES = 6
 
 /**
  * An error as the model reads it: `CODE: what happened. What to do.`, and an excerpt below where there is one. Anything that is not a SandboxError is a fault of the server: its
@@ -19,7 +17,7 @@ export function presentError(error: unknown, scene: ErrorScene, logger: Logger):
     else logger.debug(fields, message)
     return `${code}: ${message} ${hint}${excerpt === undefined ? '' : `\n${excerpt}`}`
   }
-  const incident = randomBytes(INCIDENT_BYTES).toString('hex')
+  const incident = newIncident()
   logger.error({ ...scene, incident, err: error }, 'A tool call failed by a fault of the server.')
   const what = isSandboxError(error) ? error.message : 'The server failed.'
   return `internal: ${what} Call again; if it persists, tell the operator of incident ${incident}.`

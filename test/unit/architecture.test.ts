@@ -41,6 +41,9 @@ const HOMES: Record<string, readonly string[]> = {
   pino: ['log.ts'],
   'prom-client': ['metrics.ts'],
   'cli-table3': ['operator'],
+  express: ['http', 'transports'],
+  'raw-body': ['http'],
+  jose: ['http'],
   // The server starts no program of the host: all that runs, runs in a sandbox.
   'node:child_process': [],
   child_process: [],

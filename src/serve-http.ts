@@ -1,0 +1,34 @@
+import type { App } from './app.ts'
+import type { Config } from './config/settings.ts'
+import { createAuthenticator } from './http/auth/create.ts'
+import { createHttpFront } from './http/server.ts'
+import type { Logger } from './lib/logger.ts'
+
+/** Requests under way when a signal comes have this long to be answered, in milliseconds: within the 10 s that engines grant a container. */
+const DRAIN_MS = 7000
+/** And then the sandboxes this long to be let go, also by an engine that does not answer. */
+const CLOSE_MS = 2000
+
+/** Many clients over HTTP until a signal comes. Resolves when no connection is left. */
+export async function serveHttp(app: App, config: Config, logger: Logger, stopped: AbortSignal): Promise<void> {
+  const front = createHttpFront({
+    config,
+    authenticator: createAuthenticator(config),
+    logger,
+    routes: {},
+  })
+  const address = await front.listen()
+  app.sweepInBackground()
+  logger.info({ address: address.origin, auth: config.auth }, `listening on ${address.origin}`)
+  if (process.stderr.isTTY) process.stderr.write(startMessage(address, config))
+  if (!stopped.aborted) await new Promise((stop) => stopped.addEventListener('abort', stop, { once: true }))
+  logger.info({ by: stopped.reason }, 'stopping')
+  setTimeout(() => process.exit(), DRAIN_MS + CLOSE_MS).unref()
+  await front.close(DRAIN_MS)
+}
+
+/** For the person at the terminal: where clients connect. */
+function startMessage(address: URL, { publicUrl, auth }: Config): string {
+  const base = publicUrl === '' ? address.origin : publicUrl.replace(/\/$/, '')
+  return `\nsandbox-mcp is ready: MCP clients connect to ${base}/mcp (--auth ${auth}). Ctrl-C stops it.\n\n`
+}
