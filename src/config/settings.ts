@@ -126,6 +126,11 @@ export const SETTINGS = {
     fallback: 'stdio',
     about: 'How clients connect: one client over stdin and stdout, or many over HTTP.',
   },
+  user: {
+    schema: z.string().min(1).max(256),
+    fallback: 'local',
+    about: 'Whose sandbox this server serves over stdio. The same user reaches the same sandbox from every client.',
+  },
   host: {
     schema: z.string().regex(/^[A-Za-z0-9.:-]+$/, 'give a host name or an address'),
     fallback: '127.0.0.1',
@@ -158,11 +163,6 @@ export const SETTINGS = {
     schema: orEmpty(httpUrl),
     fallback: '',
     about: 'URL by which clients reach this server, when it is another one than it listens on: behind a reverse proxy.',
-  },
-  user: {
-    schema: z.string().min(1).max(256),
-    fallback: 'local',
-    about: 'Whose sandbox this server serves over stdio. The same user reaches the same sandbox from every client.',
   },
   bodyLimit: {
     schema: bytes(64 * 1024),
