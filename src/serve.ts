@@ -2,14 +2,11 @@ import { constants } from 'node:os'
 import { type App, createApp } from './app.ts'
 import type { Config } from './config/settings.ts'
 import type { Logger } from './lib/logger.ts'
-import { noTelemetry } from './lib/telemetry.ts'
 import { createLogger } from './log.ts'
-import { toolDefinitions } from './mcp/definitions.ts'
-import { instructions } from './mcp/instructions.ts'
-import { buildServer } from './mcp/server.ts'
-import { toolsOf } from './tools/index.ts'
+import { bindV1 } from './mcp/bind-v1.ts'
+import type { Caller } from './registry/caller.ts'
+import { createService } from './service.ts'
 import { serveStdio } from './transports/stdio.ts'
-import { VERSION } from './version.ts'
 
 /** From the client's end, or the first signal, to ours: answers under way, evictions and all. In milliseconds. */
 const EXIT_DEADLINE_MS = 4500
@@ -41,25 +38,15 @@ async function overHttp(app: App, config: Config, logger: Logger, stopped: Abort
 }
 
 async function overStdio(app: App, config: Config, logger: Logger, stopped: AbortSignal): Promise<void> {
-  const tools = toolsOf(config.tools)
-  const server = buildServer({
-    provider: app.registry,
-    admission: app.admission,
-    telemetry: noTelemetry,
+  const service = createService(app, config, logger)
+  const caller: Caller = { user: config.user, transport: 'stdio' }
+  const deps = {
+    legacy: await bindV1(service, caller),
+    modern: async () => (await import('./mcp/bind-v2.ts')).bindV2(service, caller),
     logger,
-    tools,
-    definitions: toolDefinitions(tools, config.network),
-    instructions: instructions({
-      tools: tools.map(({ name }) => name),
-      runtime: await app.runtimeInfo(config.user),
-      idleTimeoutMs: config.idleTimeout,
-    }),
-    runtime: () => app.runtimeInfo(config.user),
-    version: VERSION,
-    caller: { user: config.user, transport: 'stdio' },
-  })
+  }
   app.sweepInBackground()
-  await serveStdio(server, stopped, () => {
+  await serveStdio(deps, stopped, () => {
     logger.info({ by: stopped.aborted ? stopped.reason : 'the client' }, 'stopping')
     setTimeout(() => process.exit(), EXIT_DEADLINE_MS).unref()
   })

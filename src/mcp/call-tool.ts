@@ -1,4 +1,3 @@
-import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
 import { codeOf } from '../errors/sandbox-error.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { Telemetry } from '../lib/telemetry.ts'
@@ -7,6 +6,7 @@ import type { Caller } from '../registry/caller.ts'
 import type { LeaseNotice, SandboxProvider } from '../registry/lease.ts'
 import { parseArguments } from '../tools/parse-arguments.ts'
 import type { Tool } from '../tools/tool.ts'
+import type { CallResult } from './protocol.ts'
 import { presentCancelled, presentError } from './present-error.ts'
 import { toErrorResult, toResult } from './results.ts'
 
@@ -32,13 +32,13 @@ export interface ToolCall {
  * One tool call: arguments, lease, tool, result. The only catch around tools. Never rejects: whatever goes wrong becomes a result that
  * the model can read. Bad arguments are told before a sandbox is started for them.
  */
-export async function callTool(deps: CallDeps, call: ToolCall): Promise<CallToolResult> {
+export async function callTool(deps: CallDeps, call: ToolCall): Promise<CallResult> {
   const { logger, admission, telemetry } = deps
   const { tool, caller, signal } = call
   const started = performance.now()
   const told: Told = { notice: undefined }
   let outcome = 'ok'
-  let result: CallToolResult
+  let result: CallResult
   try {
     const args = parseArguments(tool, call.args)
     result = await admission.run(caller.user, signal, () => run(deps, call, args, told))
@@ -64,7 +64,7 @@ async function run(
   { tool, caller, signal, onProgress }: ToolCall,
   args: Record<string, unknown>,
   told: Told,
-): Promise<CallToolResult> {
+): Promise<CallResult> {
   const context = { control: provider.control(caller.user), signal, onProgress }
   if (tool.manages) return toResult(await tool.run(args, context), undefined)
   const lease = await provider.acquire(caller.user, onProgress ? { signal, onProgress } : { signal })

@@ -1,6 +1,6 @@
-import type { Tool as McpTool } from '@modelcontextprotocol/sdk/types.js'
 import * as z from 'zod'
 import type { Tool } from '../tools/tool.ts'
+import type { ObjectSchema, ToolListing } from './protocol.ts'
 import { NOTICE_FIELD } from './results.ts'
 
 /** Words of JSON Schema that say nothing to a model, or nothing that a client needs. */
@@ -10,7 +10,7 @@ const NOISE = new Set(['$schema', 'propertyNames'])
  * The tools as tools/list gives them. Made once and the same for every connection of a configuration, so that a client may keep
  * them and a model's prompt cache holds.
  */
-export function toolDefinitions(tools: readonly Tool[], network: 'none' | 'bridge'): McpTool[] {
+export function toolDefinitions(tools: readonly Tool[], network: 'none' | 'bridge'): ToolListing[] {
   return tools.map(({ name, title, description, effect, input, output }) => ({
     name,
     title,
@@ -27,9 +27,9 @@ export function toolDefinitions(tools: readonly Tool[], network: 'none' | 'bridg
   }))
 }
 
-function jsonSchema(schema: z.ZodObject, io: 'input' | 'output'): McpTool['inputSchema'] {
+function jsonSchema(schema: z.ZodObject, io: 'input' | 'output'): ObjectSchema {
   const converted = z.toJSONSchema(schema, { target: 'draft-2020-12', io })
-  return withoutNoise(converted) as McpTool['inputSchema']
+  return withoutNoise(converted) as ObjectSchema
 }
 
 function withoutNoise(value: unknown): unknown {

@@ -1,6 +1,6 @@
-import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
 import type { LeaseNotice } from '../registry/lease.ts'
 import type { AnyOutcome } from '../tools/tool.ts'
+import type { CallResult } from './protocol.ts'
 
 /** Where the notice stands in the structured form. */
 export const NOTICE_FIELD = 'notice'
@@ -15,9 +15,9 @@ const NOTICES: Readonly<Record<LeaseNotice, string>> = {
  * An outcome as MCP gives it. With a structured form there are two text blocks: clients that pass a lone block on as JSON would show
  * everything twice. No `_meta`, for the same reason. A notice stands in both forms, because clients show one or the other.
  */
-export function toResult(outcome: AnyOutcome, notice: LeaseNotice | undefined): CallToolResult {
+export function toResult(outcome: AnyOutcome, notice: LeaseNotice | undefined): CallResult {
   const { text, footer, images = [], structured } = outcome
-  const content: CallToolResult['content'] = [{ type: 'text', text: withNotice(text, notice) }]
+  const content: CallResult['content'] = [{ type: 'text', text: withNotice(text, notice) }]
   if (footer !== undefined) content.push({ type: 'text', text: footer })
   for (const image of images) content.push({ type: 'image', data: image.base64, mimeType: image.mimeType })
   if (structured === undefined) return { content }
@@ -25,7 +25,7 @@ export function toResult(outcome: AnyOutcome, notice: LeaseNotice | undefined): 
 }
 
 /** A failure, told to the model. It has no structured form: that would have to match the tool's output schema. */
-export function toErrorResult(message: string, notice: LeaseNotice | undefined): CallToolResult {
+export function toErrorResult(message: string, notice: LeaseNotice | undefined): CallResult {
   return { content: [{ type: 'text', text: withNotice(message, notice) }], isError: true }
 }
 

@@ -1,22 +1,35 @@
-import type { ReadResourceResult, Resource } from '@modelcontextprotocol/sdk/types.js'
+import type { Caller } from '../registry/caller.ts'
 import type { RuntimeInfo } from '../registry/runtime-info.ts'
+import type { ResourceProvider } from './resources.ts'
 
 export const RUNTIME_URI = 'sandbox://runtime'
 
-/** The one resource: what the sandbox is, before anything is started. */
-export const RUNTIME_RESOURCE: Resource = {
-  uri: RUNTIME_URI,
-  name: 'runtime',
-  title: 'The runtime of the sandbox',
-  description:
-    'Languages, tools and installed packages with their versions, limits, network. Reading it starts nothing.',
-  mimeType: 'application/json',
+/** What the caller's sandbox is made of, told before anything is started: one resource. */
+export function runtimeResource(runtimeOf: (user: string) => Promise<RuntimeInfo>): ResourceProvider {
+  return {
+    templates: [],
+    list: () =>
+      Promise.resolve([
+        {
+          uri: RUNTIME_URI,
+          name: 'runtime',
+          title: 'The runtime of the sandbox',
+          description:
+            'Languages, tools and installed packages with their versions, limits, network. Reading it starts nothing.',
+          mimeType: 'application/json',
+        },
+      ]),
+    async read({ user }: Caller, uri) {
+      if (uri !== RUNTIME_URI) return undefined
+      return [{ uri, mimeType: 'application/json', text: describe(await runtimeOf(user)) }]
+    },
+  }
 }
 
-/** The resource's content. Versions are as measured in the built image, never as a definition claims them. */
-export function readRuntimeResource(info: RuntimeInfo): ReadResourceResult {
+/** Versions are as measured in the built image, never as a definition claims them. */
+function describe(info: RuntimeInfo): string {
   const { contents, limits } = info
-  const text = JSON.stringify(
+  return JSON.stringify(
     {
       name: info.name,
       description: info.description,
@@ -47,5 +60,4 @@ export function readRuntimeResource(info: RuntimeInfo): ReadResourceResult {
     undefined,
     2,
   )
-  return { contents: [{ uri: RUNTIME_URI, mimeType: 'application/json', text }] }
 }

@@ -1,22 +1,53 @@
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { Server as ModernServer, Transport as ModernTransport } from '@modelcontextprotocol/server'
 import type { Server } from '@modelcontextprotocol/sdk/server/index.js'
 import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js'
-import type { JSONRPCMessage, RequestId } from '@modelcontextprotocol/sdk/types.js'
+import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
+import type { JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js'
+import type { Logger } from '../lib/logger.ts'
+import { isModern } from './era.ts'
+import { OpenRequests } from './open-requests.ts'
 
 /** After the client has closed our stdin, its open requests have this long to be answered, in milliseconds. */
 const DRAIN_MS = 3000
+
+export interface StdioDeps {
+  /** The server for what clients of 2025-11-25 or older say. */
+  readonly legacy: Server
+  /** Makes the server for what clients of 2026-07-28 say. */
+  readonly modern: () => Promise<ModernServer>
+  readonly logger: Logger
+}
 
 /**
  * Serves one client over stdin and stdout until it is gone: stdin ended, or stdout broke. Answers that are under way when stdin ends
  * are still written, within a bound. (MCP 2025-11-25, transports, stdio: the client closes the input stream to end the server.)
  * `onEnd` is called as soon as the end is known, before those answers.
+ *
+ * Both eras share the pipe, message by message, by what each message claims: a client may probe with `server/discover` and go on with
+ * `initialize`. The SDK's second generation is loaded when the first message needs it, so that the others do not pay for it.
  */
-export async function serveStdio(server: Server, stopped: AbortSignal, onEnd: () => void): Promise<void> {
-  const transport = new StdioServerTransport()
-  const open = new OpenRequests()
-  open.watch(transport)
-  await server.connect(transport)
+export async function serveStdio(deps: StdioDeps, stopped: AbortSignal, onEnd: () => void): Promise<void> {
+  const wire = new StdioServerTransport()
+  const legacy = new Channel(wire)
+  const modern = new Channel(wire)
+  await deps.legacy.connect(legacy)
+  let startModern = (): void => {
+    startModern = () => {}
+    connectModern(modern, deps).catch((err: unknown) =>
+      deps.logger.error({ err }, 'Messages of protocol 2026-07-28 cannot be served.'),
+    )
+  }
+  // oxlint-disable unicorn/prefer-add-event-listener -- the SDK's transports have these properties alone
+  wire.onmessage = (message: JSONRPCMessage) => {
+    if (!isModern(message) && !modern.isWaitingFor(message)) return legacy.receive(message)
+    startModern()
+    modern.receive(message)
+  }
+  wire.onerror = (error) => legacy.onerror?.(error)
+  // oxlint-enable unicorn/prefer-add-event-listener
+  await wire.start()
   const aborted = new AbortController()
   const signal = AbortSignal.any([stopped, aborted.signal])
   const gone = [
@@ -27,7 +58,8 @@ export async function serveStdio(server: Server, stopped: AbortSignal, onEnd: ()
   ]
   try {
     await Promise.race(gone).finally(onEnd)
-    if (!signal.aborted) await Promise.race([open.drained(), delay(DRAIN_MS, undefined, { signal })])
+    const answered = Promise.all([legacy.open.drained(), modern.open.drained()])
+    if (!signal.aborted) await Promise.race([answered, delay(DRAIN_MS, undefined, { signal })])
   } catch (error) {
     if (!signal.aborted) throw error
   } finally {
@@ -36,37 +68,56 @@ export async function serveStdio(server: Server, stopped: AbortSignal, onEnd: ()
   }
 }
 
-/** The requests that the client still waits for. */
-class OpenRequests {
-  readonly #ids = new Set<RequestId>()
-  #onEmpty: (() => void) | undefined
+async function connectModern(channel: Channel, { modern, logger }: StdioDeps): Promise<void> {
+  const sdk = await import('@modelcontextprotocol/server/stdio')
+  sdk.serveStdio(modern, {
+    legacy: 'reject',
+    // The generations name the same messages by types of their own.
+    transport: channel as unknown as ModernTransport,
+    onerror: (err) => logger.debug({ err }, 'A message could not be read or sent.'),
+  })
+}
 
-  /**
-   * Hooks into a transport that is not connected yet: the SDK tells nobody when a request has been answered. `connect` keeps the
-   * listener and calls it first; set later, it would miss requests that wait in stdin already.
-   */
-  watch(transport: StdioServerTransport): void {
-    const send = transport.send.bind(transport)
-    // oxlint-disable-next-line unicorn/prefer-add-event-listener -- the SDK's transports have this property alone
-    transport.onmessage = (message: JSONRPCMessage) => {
-      if ('method' in message && 'id' in message) this.#ids.add(message.id)
-      if ('method' in message && message.method === 'notifications/cancelled')
-        this.#settle(message.params?.['requestId'])
-    }
-    transport.send = async (message: JSONRPCMessage) => {
-      await send(message)
-      if (!('method' in message)) this.#settle(message.id)
-    }
+/** One era's part of the pipe, a transport to its SDK. What comes before that has connected waits. */
+class Channel implements Transport {
+  readonly open = new OpenRequests()
+  onclose?: () => void
+  onerror?: (error: Error) => void
+  onmessage?: (message: JSONRPCMessage) => void
+  readonly #wire: StdioServerTransport
+  #early: JSONRPCMessage[] | undefined = []
+
+  constructor(wire: StdioServerTransport) {
+    this.#wire = wire
   }
 
-  /** Resolves when no request is open. */
-  drained(): Promise<void> {
-    if (this.#ids.size === 0) return Promise.resolve()
-    return new Promise((resolve) => (this.#onEmpty = resolve))
+  start(): Promise<void> {
+    const early = this.#early ?? []
+    this.#early = undefined
+    for (const message of early) this.onmessage?.(message)
+    return Promise.resolve()
   }
 
-  #settle(id: unknown): void {
-    this.#ids.delete(id as RequestId)
-    if (this.#ids.size === 0) this.#onEmpty?.()
+  receive(message: JSONRPCMessage): void {
+    this.open.received(message)
+    if (this.#early) this.#early.push(message)
+    else this.onmessage?.(message)
+  }
+
+  /** True for a cancel of one of this channel's requests: a cancel need not say of what revision it is. */
+  isWaitingFor(message: JSONRPCMessage): boolean {
+    if (!('method' in message) || message.method !== 'notifications/cancelled') return false
+    const id = message.params?.['requestId']
+    return (typeof id === 'string' || typeof id === 'number') && this.open.has(id)
+  }
+
+  async send(message: JSONRPCMessage): Promise<void> {
+    await this.#wire.send(message)
+    this.open.sent(message)
+  }
+
+  close(): Promise<void> {
+    this.onclose?.()
+    return Promise.resolve()
   }
 }

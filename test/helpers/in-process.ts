@@ -2,11 +2,9 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { InMemoryTransport } from '@modelcontextprotocol/sdk/inMemory.js'
 import { type App, createApp } from '../../src/app.ts'
 import { loadConfig } from '../../src/config/load.ts'
-import { noTelemetry } from '../../src/lib/telemetry.ts'
 import { createLogger } from '../../src/log.ts'
-import { toolDefinitions } from '../../src/mcp/definitions.ts'
-import { buildServer } from '../../src/mcp/server.ts'
-import { TOOLS } from '../../src/tools/index.ts'
+import { bindV1 } from '../../src/mcp/bind-v1.ts'
+import { createService } from '../../src/service.ts'
 
 /** One server with many users, as a transport for many callers would have it: over stdio each server has one. */
 export interface ManyUsers extends AsyncDisposable {
@@ -20,19 +18,13 @@ export function startForManyUsers(installation: string, settings: Readonly<Recor
   const { config } = loadConfig({ flags: { ...settings, installation }, env: {} })
   const logger = createLogger('silent')
   const app = createApp(config, process.env, logger)
-  const definitions = toolDefinitions(TOOLS, config.network)
+  const service = createService(app, config, logger)
   const clients: Client[] = []
   return {
     app,
     async clientOf(user) {
-      const caller = { user, transport: 'stdio' } as const
-      const runtime = () => app.runtimeInfo(user)
-      const about = { instructions: '', version: '0', runtime }
-      const { registry: provider, admission } = app
-      const calls = { provider, admission, telemetry: noTelemetry, logger }
-      const deps = { ...calls, tools: TOOLS, definitions, caller, ...about }
       const [ours, theirs] = InMemoryTransport.createLinkedPair()
-      await buildServer(deps).connect(theirs)
+      await (await bindV1(service, { user, transport: 'stdio' })).connect(theirs)
       const client = new Client({ name: 'test', version: '1.0.0' })
       await client.connect(ours)
       clients.push(client)

@@ -19,7 +19,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   tools: ['lib', 'errors', 'sandbox'],
   mcp: ['lib', 'errors', 'registry', 'tools'],
   http: ['lib', 'errors', 'config', 'registry', 'sandbox'],
-  transports: ['lib', 'errors', 'config', 'mcp', 'http'],
+  transports: ['lib', 'errors', 'config', 'registry', 'mcp', 'http'],
   operator: [
     'lib',
     'errors',

@@ -1,0 +1,46 @@
+import type { App } from './app.ts'
+import type { Config } from './config/settings.ts'
+import { KeptAnswers } from './lib/kept-answers.ts'
+import type { Logger } from './lib/logger.ts'
+import { noTelemetry, type Telemetry } from './lib/telemetry.ts'
+import { toolDefinitions } from './mcp/definitions.ts'
+import { instructions } from './mcp/instructions.ts'
+import { Resources } from './mcp/resources.ts'
+import { runtimeResource } from './mcp/runtime-resource.ts'
+import { McpService } from './mcp/service.ts'
+import { toolsOf } from './tools/index.ts'
+import { VERSION } from './version.ts'
+
+/** What is said of a user's runtime may be as old as this, in milliseconds, for as many users. */
+const INSTRUCTIONS_MS = 60_000
+const INSTRUCTIONS_MAX = 1000
+
+/** What the server offers, whoever connects and however. */
+export function createService(
+  app: App,
+  config: Config,
+  logger: Logger,
+  telemetry: Telemetry = noTelemetry,
+): McpService {
+  const tools = toolsOf(config.tools)
+  const texts = new KeptAnswers(
+    async (user) =>
+      instructions({
+        tools: tools.map(({ name }) => name),
+        runtime: await app.runtimeInfo(user),
+        idleTimeoutMs: config.idleTimeout,
+      }),
+    { freshMs: INSTRUCTIONS_MS, max: INSTRUCTIONS_MAX },
+  )
+  return new McpService({
+    provider: app.registry,
+    admission: app.admission,
+    telemetry,
+    logger,
+    tools,
+    definitions: toolDefinitions(tools, config.network),
+    resources: new Resources([runtimeResource((user) => app.runtimeInfo(user))]),
+    instructions: (user) => texts.of(user),
+    version: VERSION,
+  })
+}

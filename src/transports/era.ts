@@ -1,0 +1,12 @@
+import type { JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js'
+
+/** Each request of MCP 2026-07-28 names its revision here (basic, "_meta"); older ones have no such thing. */
+const REVISION = 'io.modelcontextprotocol/protocolVersion'
+
+/** True for a message that claims to be of 2026-07-28 or later, whether or not the claim is sound. */
+export function isModern(message: JSONRPCMessage): boolean {
+  if (!('params' in message)) return false
+  // oxlint-disable-next-line no-underscore-dangle -- the protocol's name
+  const meta: unknown = message.params?._meta
+  return typeof meta === 'object' && meta !== null && REVISION in meta
+}
