@@ -218,7 +218,7 @@ export const ERROR_CODES = {
     httpStatus: 503,
     exitCode: 69,
     retryable: false,
-    hint: 'Run `npm run setup` (or `sandbox-mcp build`) on the server.',
+    hint: 'Run `sandbox-mcp build` on the server; it tells what is missing.',
   },
   network_disabled: {
     kind: 'denied',

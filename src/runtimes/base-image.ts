@@ -50,7 +50,9 @@ export class BaseImages {
       'image_unavailable',
       `The base image ${JSON.stringify(base.reference)} is neither on the container engine nor in a registry that answers.`,
       {
-        hint: 'Run `npm run setup` on the server, make a registry reachable, or bring the image with `docker load`.',
+        hint:
+          'On the server, make a registry reachable (--image-mirrors) or bring the image with `docker load`, then run `sandbox-mcp build`. ' +
+          'In a clone of the repository `npm run setup` does all of it.',
       },
     )
   }

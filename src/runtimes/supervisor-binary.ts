@@ -35,7 +35,7 @@ export async function readSupervisor(platform: string, dir: string = SUPERVISOR_
     return { content, sha256: createHash('sha256').update(content).digest('hex') }
   } catch (cause) {
     throw new SandboxError('image_unavailable', `The supervisor for ${arch} is not built.`, {
-      hint: `Run \`make -C supervisor ARCH=${arch}\` (or \`npm run setup\`) on the server.`,
+      hint: 'The published package holds it: install that anew. In a clone of the repository, run `npm run setup`.',
       cause,
     })
   }

@@ -192,7 +192,7 @@ describe('ensuring an image fails', () => {
     const images = imagesOn(engine, {}, { supervisorDir: `${fixtures.supervisorDir}/none` })
     const error = await expectCode(images.ensure('mine'), 'image_unavailable')
     expect(error.message).toBe('The supervisor for amd64 is not built.')
-    expect(error.hint).toContain('make -C supervisor')
+    expect(error.hint).toContain('npm run setup')
   })
 
   test('on a platform that the supervisor is not made for', async () => {

@@ -1,0 +1,4 @@
+import { removeShrinkwrap } from './lib/shrinkwrap.mjs'
+
+// npm runs this after `npm pack` and `npm publish`.
+removeShrinkwrap()
