@@ -21,11 +21,16 @@ export interface App {
   readonly engine: Engine
   readonly catalogue: Catalogue
   readonly images: RuntimeImages
+  readonly telemetry: Telemetry
   readonly registry: Registry
   /** Every call that uses a sandbox goes through it. */
   readonly admission: Admission
   /** What a user's runtime is, without a container. */
   runtimeInfo(user: string): Promise<RuntimeInfo>
+  /** What has to work before this server can serve calls: each rejects with what is wrong. */
+  readonly readiness: Readonly<Record<'engine' | 'runtime', (signal: AbortSignal) => Promise<void>>>
+  /** Builds the image of the default runtime if it is missing; a failure is a warning: the first call tries again. */
+  prepareInBackground(): void
   /** Removes what ended servers left that is of no use; an engine that is down is a warning, not an error. */
   sweepInBackground(): void
   /** Lets go of the sandboxes (they run on, unless idle ones are to be evicted) and of the engine. */
@@ -104,6 +109,7 @@ export function createApp(
     engine,
     catalogue,
     images,
+    telemetry,
     registry,
     admission: new Admission({
       maxCalls: config.maxCalls,
@@ -125,6 +131,15 @@ export function createApp(
         },
         user,
       ),
+    readiness: {
+      engine: (signal) => engine.ping({ signal }),
+      runtime: (signal) => images.requireBuilt(config.runtime, { signal }),
+    },
+    prepareInBackground: () => {
+      images.ensure(config.runtime).catch((error: unknown) => {
+        logger.warn({ err: error, runtime: config.runtime }, 'the image of the default runtime is not ready')
+      })
+    },
     sweepInBackground: () => {
       registry.removeEnded().catch((error: unknown) => logger.warn({ err: error }, 'sweep failed'))
     },

@@ -1,8 +1,11 @@
 import type { App } from './app.ts'
 import type { Config } from './config/settings.ts'
 import { createAuthenticator } from './http/auth/create.ts'
+import { healthRoutes } from './http/health.ts'
+import { metricsRoute } from './http/metrics-route.ts'
 import { createHttpFront } from './http/server.ts'
 import type { Logger } from './lib/logger.ts'
+import type { Metrics } from './metrics.ts'
 
 /** Requests under way when a signal comes have this long to be answered, in milliseconds: within the 10 s that engines grant a container. */
 const DRAIN_MS = 7000
@@ -10,15 +13,29 @@ const DRAIN_MS = 7000
 const CLOSE_MS = 2000
 
 /** Many clients over HTTP until a signal comes. Resolves when no connection is left. */
-export async function serveHttp(app: App, config: Config, logger: Logger, stopped: AbortSignal): Promise<void> {
+export async function serveHttp(
+  app: App,
+  config: Config,
+  logger: Logger,
+  metrics: Metrics,
+  stopped: AbortSignal,
+): Promise<void> {
+  metrics.watch('sandboxes', () => ({ ...app.registry.states() }))
+  metrics.watch('callsRunning', () => app.admission.running)
+  metrics.watch('callsWaiting', () => app.admission.waiting)
   const front = createHttpFront({
     config,
     authenticator: createAuthenticator(config),
     logger,
-    routes: {},
+    telemetry: metrics,
+    routes: {
+      health: healthRoutes({ checks: app.readiness, isStopping: () => stopped.aborted }),
+      metrics: metricsRoute(metrics),
+    },
   })
   const address = await front.listen()
   app.sweepInBackground()
+  app.prepareInBackground()
   logger.info({ address: address.origin, auth: config.auth }, `listening on ${address.origin}`)
   if (process.stderr.isTTY) process.stderr.write(startMessage(address, config))
   if (!stopped.aborted) await new Promise((stop) => stopped.addEventListener('abort', stop, { once: true }))

@@ -4,9 +4,11 @@ import type { Config } from './config/settings.ts'
 import type { Logger } from './lib/logger.ts'
 import { createLogger } from './log.ts'
 import { bindV1 } from './mcp/bind-v1.ts'
+import type { Metrics } from './metrics.ts'
 import type { Caller } from './registry/caller.ts'
 import { createService } from './service.ts'
 import { serveStdio } from './transports/stdio.ts'
+import { VERSION } from './version.ts'
 
 /** From the client's end, or the first signal, to ours: answers under way, evictions and all. In milliseconds. */
 const EXIT_DEADLINE_MS = 4500
@@ -24,17 +26,30 @@ export async function serve(config: Config, env: NodeJS.ProcessEnv): Promise<voi
       stopping.abort(name)
     })
   }
-  const app = createApp(config, env, logger)
-  if (config.transport === 'http') await overHttp(app, config, logger, stopping.signal)
+  const metrics = config.transport === 'http' ? await loadMetrics() : undefined
+  const app = createApp(config, env, logger, metrics)
+  if (metrics) await overHttp(app, config, logger, metrics, stopping.signal)
   else await overStdio(app, config, logger, stopping.signal)
   await app.close({ evictIdle: config.onExit === 'evict' })
   process.exit()
 }
 
 /** Loaded when used: a client that starts a server over stdio waits for it. */
-async function overHttp(app: App, config: Config, logger: Logger, stopped: AbortSignal): Promise<void> {
+async function overHttp(
+  app: App,
+  config: Config,
+  logger: Logger,
+  metrics: Metrics,
+  stopped: AbortSignal,
+): Promise<void> {
   const { serveHttp } = await import('./serve-http.ts')
-  await serveHttp(app, config, logger, stopped)
+  await serveHttp(app, config, logger, metrics, stopped)
+}
+
+/** Over stdio nobody could ask for them. */
+async function loadMetrics(): Promise<Metrics> {
+  const { createMetrics } = await import('./metrics.ts')
+  return createMetrics(VERSION)
 }
 
 async function overStdio(app: App, config: Config, logger: Logger, stopped: AbortSignal): Promise<void> {

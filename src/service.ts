@@ -2,7 +2,6 @@ import type { App } from './app.ts'
 import type { Config } from './config/settings.ts'
 import { KeptAnswers } from './lib/kept-answers.ts'
 import type { Logger } from './lib/logger.ts'
-import { noTelemetry, type Telemetry } from './lib/telemetry.ts'
 import { toolDefinitions } from './mcp/definitions.ts'
 import { instructions } from './mcp/instructions.ts'
 import { Resources } from './mcp/resources.ts'
@@ -16,12 +15,7 @@ const INSTRUCTIONS_MS = 60_000
 const INSTRUCTIONS_MAX = 1000
 
 /** What the server offers, whoever connects and however. */
-export function createService(
-  app: App,
-  config: Config,
-  logger: Logger,
-  telemetry: Telemetry = noTelemetry,
-): McpService {
+export function createService(app: App, config: Config, logger: Logger): McpService {
   const tools = toolsOf(config.tools)
   const texts = new KeptAnswers(
     async (user) =>
@@ -35,7 +29,7 @@ export function createService(
   return new McpService({
     provider: app.registry,
     admission: app.admission,
-    telemetry,
+    telemetry: app.telemetry,
     logger,
     tools,
     definitions: toolDefinitions(tools, config.network),

@@ -35,7 +35,8 @@ export function respondError(response: ServerResponse, error: unknown, logger: L
     response.destroy()
     return
   }
-  const { code, message, hint, facts } = known
+  const { code, message, hint, facts, retryAfterMs } = known
+  if (retryAfterMs !== undefined) response.setHeader('Retry-After', Math.ceil(retryAfterMs / 1000))
   const body = isMcpTarget(targetOf(request))
     ? {
         jsonrpc: '2.0',

@@ -2,8 +2,10 @@ import express, { type ErrorRequestHandler, type Express, type RequestHandler } 
 import type { Config } from '../config/settings.ts'
 import { SandboxError } from '../errors/sandbox-error.ts'
 import type { Logger } from '../lib/logger.ts'
+import { noTelemetry, type Telemetry } from '../lib/telemetry.ts'
 import type { Authenticator } from './auth/authenticator.ts'
 import { authenticate, requireScope } from './authenticate.ts'
+import { countRequests } from './count-requests.ts'
 import { checkHostAndOrigin, type HostOriginConfig } from './host-origin.ts'
 import { Listener, type ListenerConfig } from './listener.ts'
 import { MCP_PATHS } from './mcp-paths.ts'
@@ -30,6 +32,7 @@ export interface HttpFrontDeps {
   readonly config: HttpConfig
   readonly authenticator: Authenticator
   readonly logger: Logger
+  readonly telemetry?: Telemetry
   readonly routes?: HttpRoutes
 }
 
@@ -46,11 +49,13 @@ export interface HttpFront {
  * Origin), then what needs no credential, then who it is, then whether they may, and only then the body and the work. Every answer that is
  * not a route's own is JSON, errors included.
  */
-export function createHttpFront({ config, authenticator, logger, routes = {} }: HttpFrontDeps): HttpFront {
+export function createHttpFront(deps: HttpFrontDeps): HttpFront {
+  const { config, authenticator, logger, telemetry = noTelemetry, routes = {} } = deps
   const app = express()
   // Express's own answers tell its name and hash every body; neither is wanted.
   app.disable('x-powered-by')
   app.disable('etag')
+  app.use(countRequests(telemetry))
   app.use(safeHeaders)
   app.use(checkHostAndOrigin(config))
   if (routes.health) app.use(routes.health)

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { Readable } from 'node:stream'
-import type { BuildSpec, Engine, ImageDetails, ProgressListener } from '../engine/engine.ts'
-import { codeOf, isSandboxError } from '../errors/sandbox-error.ts'
+import type { BuildSpec, CallOptions, Engine, ImageDetails, ProgressListener } from '../engine/engine.ts'
+import { codeOf, isSandboxError, SandboxError } from '../errors/sandbox-error.ts'
 import { abortable } from '../lib/abort.ts'
 import type { Logger } from '../lib/logger.ts'
 import { SingleFlight } from '../lib/single-flight.ts'
@@ -98,6 +98,13 @@ export class RuntimeImages {
   async find(name: string): Promise<ReadyRuntime | undefined> {
     const definition = this.definition(name)
     return this.#ready.get(name) ?? (await this.#find(definition))
+  }
+
+  /** Asks the engine whether it has the runtime's image now: a known one may have been removed since. `image_unavailable` when not. */
+  async requireBuilt(name: string, options: CallOptions = {}): Promise<void> {
+    const ready = await this.find(name)
+    if (ready && (await this.#options.engine.images.inspect(ready.imageId, options))) return
+    throw new SandboxError('image_unavailable', `The image of the runtime ${name} is not built.`)
   }
 
   /** Forgets what is known of a runtime's image: for when the engine says that the image is gone. */

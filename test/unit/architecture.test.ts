@@ -93,6 +93,25 @@ test.each(files)('%s imports a package with one home only there', (file) => {
   expect(strayed).toEqual([])
 })
 
+test('what only HTTP needs is not loaded over stdio', () => {
+  // Everything that cli.ts imports before it is asked to: `await import()` is left out.
+  const loaded = new Set<string>()
+  const visit = (file: string): void => {
+    if (loaded.has(file)) return
+    loaded.add(file)
+    const text = readFileSync(join(SRC, file), 'utf8')
+    for (const [, specifier = ''] of text.matchAll(/^(?:import|export)\s(?!type\s)[\w\s{},*]*?\sfrom\s'([^']+)'/gm)) {
+      if (specifier.startsWith('.')) visit(relative(SRC, resolve(SRC, dirname(file), specifier)))
+      else loaded.add(specifier)
+    }
+  }
+  visit('cli.ts')
+  visit('serve.ts')
+  visit('transports/stdio.ts')
+  expect(loaded).toContain('registry/registry.ts')
+  expect(['metrics.ts', 'prom-client', 'serve-http.ts', 'express'].filter((each) => loaded.has(each))).toEqual([])
+})
+
 test('the table has no cycle', () => {
   const done = new Set<string>()
   const visit = (folder: string, path: readonly string[]): void => {
