@@ -132,7 +132,7 @@ describe.each(['legacy', 'modern'] as const)('to a client of the %s era the serv
     const notice = (result.structuredContent as { notice?: string } | undefined)?.notice
     expect(result.content).toHaveLength(isStructured ? 2 : 1)
     expect(notice).toBe(isStructured ? 'sandbox created' : undefined)
-    if (era === 'legacy') expect(result).not.toHaveProperty('_meta')
+    expect(era === 'legacy' && '_meta' in result).toBe(false)
   })
 
   test('a failure of the tool is a result that the model can read', async () => {
