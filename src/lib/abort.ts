@@ -14,3 +14,21 @@ export async function abortable<T>(promise: Promise<T>, signal: AbortSignal | un
     if (onAbort) signal.removeEventListener('abort', onAbort)
   }
 }
+
+/** Passes `source` on until the signal fires, which rejects with its reason, also while the source gives nothing. */
+export async function* abortableSource<T>(
+  source: AsyncIterable<T>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<T, void> {
+  const iterator = source[Symbol.asyncIterator]()
+  try {
+    for (;;) {
+      const next = await abortable(iterator.next(), signal)
+      if (next.done) return
+      yield next.value
+    }
+  } finally {
+    // Lets the source go; not waited for, since one that gives nothing would never come to it.
+    iterator.return?.(undefined).catch(() => {})
+  }
+}

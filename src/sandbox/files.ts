@@ -30,6 +30,8 @@ export interface ListSpec {
   readonly skip: number
   /** Any of them must match; none = all. */
   readonly globs: readonly string[]
+  /** Names of directories that are not entered; else those that are large and dull. */
+  readonly folds?: readonly string[]
 }
 
 /** A version is a u64. */
@@ -62,6 +64,11 @@ export class Files {
 
   stat(path: string, signal?: AbortSignal): Promise<StatResult> {
     return this.#ask(path, 'anywhere', signal, (client, absolute) => client.stat(absolute, true, { signal }))
+  }
+
+  /** As stat, of a symbolic link itself. */
+  lstat(path: string, signal?: AbortSignal): Promise<StatResult> {
+    return this.#ask(path, 'anywhere', signal, (client, absolute) => client.stat(absolute, false, { signal }))
   }
 
   readLines(path: string, range: LineRange, signal?: AbortSignal): Promise<FileLines> {
@@ -112,7 +119,7 @@ export class Files {
   /** One page of the entries below a directory. */
   list(path: string, spec: ListSpec, signal?: AbortSignal): Promise<EntryPage> {
     return this.#ask(path, 'anywhere', signal, (client, absolute) =>
-      client.list({ path: absolute, ...spec, folds: FOLDED }, { signal }),
+      client.list({ folds: FOLDED, ...spec, path: absolute }, { signal }),
     )
   }
 
@@ -123,6 +130,12 @@ export class Files {
 
   async remove(path: string, recursive: boolean, signal?: AbortSignal): Promise<void> {
     await this.#ask(path, 'never', signal, (client, absolute) => client.remove(absolute, recursive, { signal }))
+  }
+
+  /** Gives a file or directory another name in the same file system. What has that name is replaced, or with `noReplace` kept (`already_exists`). */
+  async rename(from: string, to: string, noReplace: boolean, signal?: AbortSignal): Promise<void> {
+    const source = this.absolute(from)
+    await this.#ask(to, 'never', signal, (client, absolute) => client.rename(source, absolute, noReplace, { signal }))
   }
 
   async #ask<T>(

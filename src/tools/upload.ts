@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import * as z from 'zod'
 import { SandboxError } from '../errors/sandbox-error.ts'
+import { otherDigest } from '../sandbox/arriving.ts'
 import { formatBytes } from '../lib/units.ts'
-import { extractArchive } from './archives/extract.ts'
 import { contentBytes } from './content.ts'
 import * as fields from './fields.ts'
 import { visibleName } from './render/file-name.ts'
@@ -46,8 +46,8 @@ export const upload = defineTool({
     const base = { path, bytes: data.length, sha256 }
     const footer = footerLine([formatBytes(data.length), `sha256 ${sha256}`])
     if (args.extract !== undefined) {
-      const target = { files, path: args.path, overwrite: args.overwrite, signal }
-      const extracted = await extractArchive(data, args.extract, target)
+      const options = { overwrite: args.overwrite, maxBytes: data.length }
+      const extracted = await sandbox.transfer.extract(once(data), args.extract, args.path, options, signal)
       return {
         text: `${extracted.files} files (${formatBytes(extracted.bytes)}) extracted into ${visibleName(path)}.`,
         footer,
@@ -58,6 +58,10 @@ export const upload = defineTool({
     return { text: `${visibleName(path)} ${written.created ? 'created' : 'overwritten'}.`, footer, structured: base }
   },
 })
+
+async function* once(data: Buffer): AsyncIterable<Buffer> {
+  yield await Promise.resolve(data)
+}
 
 function checkedContent(content: string, encoding: 'utf-8' | 'base64'): Buffer {
   // base64 grows by a third, so a text beyond that is too long before it is decoded.
@@ -70,7 +74,5 @@ function checkedContent(content: string, encoding: 'utf-8' | 'base64'): Buffer {
 
 function checkDigest(expected: string | undefined, actual: string): void {
   if (expected === undefined || expected.toLowerCase() === actual) return
-  throw new SandboxError('invalid_argument', `sha256 does not match: the content that arrived has ${actual}.`, {
-    hint: 'Nothing was written. Send the content again.',
-  })
+  throw otherDigest(actual)
 }

@@ -70,6 +70,8 @@ export class FakeSupervisor {
   entries: EntryPage = { total: 0, capped: false, more: false, entries: [] }
   /** Thrown by the next write to a path that ends like this. */
   failWriteOf: { suffix: string; error: Error } | undefined
+  /** Thrown by every rename to a path that ends like this. */
+  failRenameTo: { suffix: string; error: Error } | undefined
   /** What a command does, by its request, instead of the script. An error is what its start rejects with. */
   onStart: ((request: StartRequest) => Scripted | Error) | undefined
   state: SupervisorInfo = {
@@ -99,7 +101,9 @@ export class FakeSupervisor {
   }
 
   put(path: string, content: string | Buffer): void {
-    this.files.set(posix.resolve(WORKSPACE, path), { data: Buffer.from(content), executable: false })
+    const absolute = posix.resolve(WORKSPACE, path)
+    this.#makeDirectories(posix.dirname(absolute))
+    this.files.set(absolute, { data: Buffer.from(content), executable: false })
   }
 
   text(path: string): string | undefined {
@@ -157,7 +161,8 @@ export class FakeSupervisor {
 
   stat(path: string): Promise<FileInfo & { target: Buffer }> {
     const target = Buffer.alloc(0)
-    if (this.directories.has(path)) return Promise.resolve({ ...entryOf(path, { type: 'directory' }), target })
+    if (this.directories.has(path) || path === '/' || path === '/tmp')
+      return Promise.resolve({ ...entryOf(path, { type: 'directory' }), target })
     return Promise.resolve().then(() => ({ ...this.#info(path), target }))
   }
 
@@ -203,27 +208,62 @@ export class FakeSupervisor {
     else for await (const piece of data) pieces.push(Buffer.from(piece))
     if (this.failWriteOf && path.endsWith(this.failWriteOf.suffix)) throw this.failWriteOf.error
     const old = options.mode === 'append' && before ? [before.data] : []
+    if (options.createParents) this.#makeDirectories(posix.dirname(path))
     this.files.set(path, { data: Buffer.concat([...old, ...pieces]), executable: options.executable ?? false })
     return { ...this.#info(path), created: before === undefined }
   }
 
   mkdir(path: string): Promise<boolean> {
     const isNew = !this.directories.has(path)
-    this.directories.add(path)
+    this.#makeDirectories(path)
     return Promise.resolve(isNew)
   }
 
   remove(path: string, recursive = false): Promise<void> {
     if (recursive && this.directories.delete(path)) {
-      for (const each of this.files.keys()) if (each.startsWith(`${path}/`)) this.files.delete(each)
+      for (const each of this.#below(path)) {
+        this.files.delete(each)
+        this.directories.delete(each)
+      }
       return Promise.resolve()
     }
     return this.files.delete(path) ? Promise.resolve() : Promise.reject(new WireError('not_found', 2))
   }
 
+  rename(from: string, to: string, noReplace: boolean): Promise<void> {
+    const isThere = this.files.has(to) || this.directories.has(to)
+    if (this.failRenameTo !== undefined && to.endsWith(this.failRenameTo.suffix)) {
+      return Promise.reject(this.failRenameTo.error)
+    }
+    if (isThere && noReplace) return Promise.reject(new WireError('exists', 17))
+    const file = this.files.get(from)
+    if (!file && !this.directories.has(from)) return Promise.reject(new WireError('not_found', 2))
+    for (const each of [from, ...this.#below(from)]) {
+      const there = to + each.slice(from.length)
+      const moved = this.files.get(each)
+      if (moved) this.files.set(there, moved)
+      else this.directories.add(there)
+      this.files.delete(each)
+      this.directories.delete(each)
+    }
+    return Promise.resolve()
+  }
+
   list(request: ListRequest): Promise<EntryPage> {
     this.listed.push(request)
     return Promise.resolve(this.entries)
+  }
+
+  #makeDirectories(path: string): void {
+    if (this.files.has(path)) throw new WireError('not_a_directory', 20)
+    // What every sandbox has is not among the directories that tests look at.
+    if (path === '/' || path === '/tmp') return
+    this.#makeDirectories(posix.dirname(path))
+    this.directories.add(path)
+  }
+
+  #below(path: string): string[] {
+    return [...this.files.keys(), ...this.directories].filter((each) => each.startsWith(`${path}/`))
   }
 
   #file(path: string) {

@@ -1,3 +1,6 @@
+import { deflateRawSync } from 'node:zlib'
+import { crc32 } from './crc32.ts'
+
 /** One entry of a zip that is written here; anything may be wrong with it. */
 export interface ZipEntry {
   readonly name: string
@@ -7,7 +10,13 @@ export interface ZipEntry {
   readonly flags?: number
   /** What the directory says, when it lies. */
   readonly declaredSize?: number
+  /** Compressed, as its method then says. */
+  readonly deflate?: boolean
   readonly method?: number
+  /** Its data is that of the first entry, which is in the archive once. */
+  readonly sharesFirst?: boolean
+  /** What the directory says, when it lies. */
+  readonly declaredCrc32?: number
 }
 
 const UNIX = (3 << 8) | 20
@@ -23,15 +32,20 @@ export function zip(entries: readonly ZipEntry[]): Buffer {
     mode = 0o100644,
     flags = 0,
     declaredSize = data.length,
-    method = 0,
+    deflate = false,
+    method = deflate ? 8 : 0,
+    declaredCrc32 = crc32(data),
+    sharesFirst = false,
   } of entries) {
+    const stored = deflate ? deflateRawSync(data) : data
     const path = Buffer.from(name)
     const local = Buffer.alloc(30)
     local.writeUInt32LE(0x04034b50, 0)
     local.writeUInt16LE(20, 4)
     local.writeUInt16LE(flags, 6)
     local.writeUInt16LE(method, 8)
-    local.writeUInt32LE(data.length, 18)
+    local.writeUInt32LE(declaredCrc32, 14)
+    local.writeUInt32LE(stored.length, 18)
     local.writeUInt32LE(declaredSize, 22)
     local.writeUInt16LE(path.length, 26)
     const central = Buffer.alloc(46)
@@ -40,14 +54,16 @@ export function zip(entries: readonly ZipEntry[]): Buffer {
     central.writeUInt16LE(20, 6)
     central.writeUInt16LE(flags, 8)
     central.writeUInt16LE(method, 10)
-    central.writeUInt32LE(data.length, 20)
+    central.writeUInt32LE(declaredCrc32, 16)
+    central.writeUInt32LE(stored.length, 20)
     central.writeUInt32LE(declaredSize, 24)
     central.writeUInt16LE(path.length, 28)
     central.writeUInt32LE((mode << 16) >>> 0, 38)
-    central.writeUInt32LE(offset, 42)
-    locals.push(local, path, data)
+    central.writeUInt32LE(sharesFirst ? 0 : offset, 42)
     directory.push(central, path)
-    offset += local.length + path.length + data.length
+    if (sharesFirst) continue
+    locals.push(local, path, stored)
+    offset += local.length + path.length + stored.length
   }
   const directoryBytes = Buffer.concat(directory)
   const end = Buffer.alloc(22)
