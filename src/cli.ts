@@ -17,6 +17,8 @@ interface CommandLine {
   readonly loaded: LoadedConfig
   readonly out: Output
   readonly all: boolean
+  /** Flags of single commands, as given. */
+  readonly given: Readonly<Record<string, unknown>>
 }
 
 /** Subcommands, loaded when used: `--help` need not load an engine's client. */
@@ -44,7 +46,22 @@ const COMMANDS: Readonly<Record<string, { summary: string; run: (line: CommandLi
       await withApp(loaded, (app) => listRuntimes({ ...app, out }))
     },
   },
+  token: {
+    summary: 'Tokens of --auth tokens: add USER [--name NAME] [--expires 90d] [--scope SCOPES], list, revoke ID.',
+    run: async ({ loaded, out, words, given }) => {
+      const { token } = await import('./operator/token.ts')
+      const [name, expires, scope] = [textOf(given['name']), textOf(given['expires']), textOf(given['scope'])]
+      await token({ words, name, expires, scope }, { path: loaded.config.tokensFile, out })
+    },
+  },
 }
+
+/** Flags of `token add`. */
+const TOKEN_OPTIONS = {
+  name: { type: 'string' },
+  expires: { type: 'string' },
+  scope: { type: 'string' },
+} as const
 
 /** Connects the parts of the program for one command, and lets go of them. */
 async function withApp(loaded: LoadedConfig, use: (app: App) => Promise<unknown>): Promise<void> {
@@ -67,7 +84,7 @@ ${Object.entries(COMMANDS)
   .join('\n')}
 
   --config FILE          JSON file with settings by their camelCase names
-  --json                 Machine-readable output of config and build
+  --json                 Machine-readable output of config, build, runtimes and token
   --help, --version
 
 Settings (flag, variable, default)
@@ -83,6 +100,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const options = {
     ...Object.fromEntries(SETTING_KEYS.map((key) => [flagOf(key), { type: flagType(SETTINGS[key]) }])),
     config: { type: 'string' as const },
+    ...TOKEN_OPTIONS,
     all: { type: 'boolean' as const },
     json: { type: 'boolean' as const },
     help: { type: 'boolean' as const, short: 'h' },
@@ -102,7 +120,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const loaded = loadConfig({ flags, env: process.env, file: file || undefined })
   const isTerminal = process.stdout.isTTY && !process.env['NO_COLOR']
   const out: Output = { write: (text) => process.stdout.write(text), isTerminal, json: values['json'] === true }
-  await known.run({ command, words, loaded, out, all: values['all'] === true })
+  await known.run({ command, words, loaded, out, all: values['all'] === true, given })
   return 0
 }
 

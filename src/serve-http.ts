@@ -25,7 +25,7 @@ export async function serveHttp(
   metrics.watch('callsWaiting', () => app.admission.waiting)
   const front = createHttpFront({
     config,
-    authenticator: createAuthenticator(config),
+    authenticator: await createAuthenticator(config, logger),
     logger,
     telemetry: metrics,
     routes: {

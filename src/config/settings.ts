@@ -1,3 +1,6 @@
+import { isIP } from 'node:net'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
 import * as z from 'zod'
 import { parseBytes, parseDuration } from '../lib/units.ts'
 
@@ -66,6 +69,35 @@ const origin = z
     (given) => URL.canParse(given) && new URL(given).origin === given,
     'give an origin, such as "https://app.example.com", without a path or a final slash',
   )
+
+/** An address, or a range of them in CIDR form. */
+const addressRange = z.string().refine((given) => {
+  const [address = '', bits, ...more] = given.split('/')
+  const family = isIP(address)
+  if (family === 0 || more.length > 0) return false
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128))
+}, 'give an address such as "10.0.0.7", or a range such as "10.0.0.0/8"')
+
+/** A path on this machine; "~/" is the home of who runs the server. */
+const path = z
+  .string()
+  .min(1)
+  .transform((given) => (given.startsWith('~/') ? join(homedir(), given.slice(2)) : given))
+
+/** JWS algorithms (RFC 7518, RFC 8037) whose keys are pairs. */
+const SIGNATURES = [
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'EdDSA',
+  'Ed25519',
+] as const
 
 const orEmpty = <T extends z.ZodType<string, string>>(schema: T) => z.union([z.literal(''), schema])
 
@@ -138,9 +170,11 @@ export const SETTINGS = {
   },
   port: { schema: integer(0, 65_535), fallback: 8080, about: 'Port that HTTP listens on. 0 = any free one.' },
   auth: {
-    schema: z.enum(['none']),
+    schema: z.enum(['none', 'tokens', 'jwt', 'proxy']),
     fallback: 'none',
-    about: 'How HTTP finds out who a caller is: none (everybody is anonymous; loopback only).',
+    about:
+      'How HTTP finds out who a caller is: none (everybody is anonymous; loopback only), tokens (of the tokens file), jwt (of an ' +
+      'authorization server), proxy (a header of a reverse proxy).',
   },
   insecure: {
     schema: truth,
@@ -164,6 +198,73 @@ export const SETTINGS = {
     fallback: '',
     about: 'URL by which clients reach this server, when it is another one than it listens on: behind a reverse proxy.',
   },
+  trustedProxies: {
+    schema: list(addressRange),
+    fallback: '',
+    about:
+      'Addresses of reverse proxies, such as 10.0.0.7 or 10.0.0.0/8: what they say about a client (its address; with --auth proxy ' +
+      'its user) is believed.',
+  },
+  tokensFile: {
+    schema: path,
+    fallback: '~/.sandbox-mcp/tokens.json',
+    about: 'File of --auth tokens, kept by `sandbox-mcp token`; followed while the server runs.',
+  },
+  jwtIssuer: {
+    schema: list(z.string().regex(/^\S+$/, 'give an issuer without spaces')),
+    fallback: '',
+    about:
+      'Issuers whose tokens --auth jwt takes, exactly as in the claim iss. With several the issuer is part of the user’s name.',
+  },
+  jwtAudience: {
+    schema: list(z.string()),
+    fallback: '',
+    about: 'What the claim aud of a token has to name: this server, mostly by its URL. Any one of these.',
+  },
+  jwtJwks: {
+    schema: list(path),
+    fallback: '',
+    about:
+      'Public keys of each issuer, in the same order: the https URL of a JSON Web Key Set, or a file, which is followed.',
+  },
+  jwtUserClaim: {
+    schema: z.string().min(1),
+    fallback: 'sub',
+    about: 'Claim that says who the user is. It must never be given to another person, as sub never is.',
+  },
+  jwtAlgorithms: {
+    schema: list(z.enum(SIGNATURES)),
+    fallback: 'RS256,PS256,ES256,EdDSA',
+    about: 'Signatures that a token may have. Those with shared secrets, and none, are not on offer.',
+  },
+  jwtClockTolerance: {
+    schema: duration(0),
+    fallback: '30s',
+    about: 'By how much the clocks of issuer and server may differ.',
+  },
+  proxyUserHeader: {
+    schema: z.string().regex(/^[A-Za-z0-9-]+$/, 'give the name of a header'),
+    fallback: 'X-Forwarded-User',
+    about:
+      'Header in which the proxy of --auth proxy names the user. The proxy has to remove it from what clients send.',
+  },
+  proxySecret: {
+    schema: orEmpty(z.string().min(16, 'give at least 16 characters')),
+    fallback: '',
+    secret: true,
+    about: 'Secret that the proxy sends in X-Sandbox-Proxy-Secret, beside or in place of its address.',
+  },
+  proxyAdmins: {
+    schema: list(z.string()),
+    fallback: '',
+    about: 'Users of --auth proxy who have the scope sandbox:admin, too.',
+  },
+  tlsCert: {
+    schema: orEmpty(path),
+    fallback: '',
+    about: 'File with the certificate chain (PEM) for https; followed, so that a renewed one is used at once.',
+  },
+  tlsKey: { schema: orEmpty(path), fallback: '', about: 'File with the private key (PEM) of the certificate.' },
   bodyLimit: {
     schema: bytes(64 * 1024),
     fallback: '8MiB',
@@ -173,6 +274,21 @@ export const SETTINGS = {
     schema: duration(100),
     fallback: '30s',
     about: 'Time for a whole message of an MCP client to arrive over HTTP, and longest pause within an upload.',
+  },
+  headersTimeout: {
+    schema: duration(100),
+    fallback: '15s',
+    about: 'Time for the headers of an HTTP request to arrive.',
+  },
+  keepAliveTimeout: {
+    schema: duration(100),
+    fallback: '75s',
+    about: 'How long an HTTP connection without a request stays open. Longer than that of a reverse proxy in front.',
+  },
+  maxConnections: {
+    schema: integer(1, 1_000_000),
+    fallback: 2000,
+    about: 'HTTP connections that may be open at once.',
   },
   runtime: { schema: name, fallback: 'python-minimal', about: 'Name of the runtime of new sandboxes.' },
   runtimes: {

@@ -1,7 +1,8 @@
 import type { IncomingMessage } from 'node:http'
 
 /** What a caller may do: use their own sandbox; see the server's own numbers. */
-export type Scope = 'sandbox:use' | 'sandbox:admin'
+export const SCOPES = ['sandbox:use', 'sandbox:admin'] as const
+export type Scope = (typeof SCOPES)[number]
 
 /** Who sent one HTTP request, as the configured authentication has found out. Never what the request says of itself. */
 export interface Principal {

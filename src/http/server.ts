@@ -6,13 +6,20 @@ import { noTelemetry, type Telemetry } from '../lib/telemetry.ts'
 import type { Authenticator } from './auth/authenticator.ts'
 import { authenticate, requireScope } from './authenticate.ts'
 import { countRequests } from './count-requests.ts'
+import { createFailureLimit } from './failure-limit.ts'
 import { checkHostAndOrigin, type HostOriginConfig } from './host-origin.ts'
 import { Listener, type ListenerConfig } from './listener.ts'
 import { MCP_PATHS } from './mcp-paths.ts'
 import { jsonBody } from './json-body.ts'
 import { respondError } from './present.ts'
+import { trustedPeers } from './trusted-peers.ts'
 
-export type HttpConfig = HostOriginConfig & ListenerConfig & Pick<Config, 'bodyLimit' | 'bodyTimeout'>
+export type HttpConfig = HostOriginConfig &
+  ListenerConfig &
+  Pick<Config, 'bodyLimit' | 'bodyTimeout' | 'trustedProxies'>
+
+/** From one address. Clients retry a few times with a token that has run out; many of them may share an address. */
+const FAILED_CREDENTIALS_PER_MINUTE = 60
 
 /** The places where other parts of the server answer requests: each a router, or nothing. */
 export interface HttpRoutes {
@@ -55,12 +62,16 @@ export function createHttpFront(deps: HttpFrontDeps): HttpFront {
   // Express's own answers tell its name and hash every body; neither is wanted.
   app.disable('x-powered-by')
   app.disable('etag')
+  // Whom request.ip believes about the address of a client.
+  app.set('trust proxy', trustedPeers(config))
+  const failures = createFailureLimit({ perMinute: FAILED_CREDENTIALS_PER_MINUTE })
   app.use(countRequests(telemetry))
   app.use(safeHeaders)
   app.use(checkHostAndOrigin(config))
+  if (authenticator.publicRoutes) app.use(authenticator.publicRoutes)
   if (routes.health) app.use(routes.health)
   if (routes.tickets) app.use(routes.tickets)
-  app.use(authenticate(authenticator))
+  app.use(authenticate(authenticator, failures, logger))
   // Below its path and not beside it, so that no spelling of the path leads past the scope.
   if (routes.metrics) app.use('/metrics', requireScope('sandbox:admin', authenticator), routes.metrics)
   app.use(requireScope('sandbox:use', authenticator))
@@ -83,6 +94,7 @@ export function createHttpFront(deps: HttpFrontDeps): HttpFront {
     close: async (drainMs) => {
       await listener.close(drainMs)
       authenticator.close()
+      failures.close()
     },
   }
 }

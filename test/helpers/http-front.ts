@@ -12,8 +12,9 @@ export interface FrontOptions extends Partial<Omit<HttpFrontDeps, 'config'>> {
 /** An HTTP front that listens on a free port of loopback until the test ends. */
 export async function startFront({ flags = {}, ...deps }: FrontOptions = {}): Promise<URL> {
   const { config } = loadConfig({ flags: { port: '0', ...flags }, env: {} })
-  const authenticator = deps.authenticator ?? createAuthenticator(config)
-  const front = createHttpFront({ logger: silentLogger, ...deps, config, authenticator })
+  const logger = deps.logger ?? silentLogger
+  const authenticator = deps.authenticator ?? (await createAuthenticator(config, logger))
+  const front = createHttpFront({ ...deps, logger, config, authenticator })
   const address = await front.listen()
   onTestFinished(() => front.close(0))
   return address

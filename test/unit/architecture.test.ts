@@ -44,6 +44,7 @@ const HOMES: Record<string, readonly string[]> = {
   express: ['http', 'transports'],
   'raw-body': ['http'],
   jose: ['http'],
+  'express-rate-limit': ['http'],
   // The server starts no program of the host: all that runs, runs in a sandbox.
   'node:child_process': [],
   child_process: [],

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import type { Request, RequestHandler } from 'express'
 import { SandboxError } from '../../errors/sandbox-error.ts'
 import type { Principal, Scope } from '../principal.ts'
 
@@ -13,7 +14,9 @@ export interface Authenticator {
   /** Rejects with `unauthenticated` when nobody known sent it, `identity_unavailable` when that cannot be told now. */
   authenticate(request: IncomingMessage): Principal | Promise<Principal>
   /** The WWW-Authenticate header for a refusal (RFC 9110 section 11.6.1: a 401 needs one). */
-  challenge(refusal: Refusal): string
+  challenge(refusal: Refusal, request: Request): string
+  /** Answers what a client without a credential has to know. */
+  readonly publicRoutes?: RequestHandler
   /** Stops what it watches. */
   close(): void
 }

@@ -9,5 +9,5 @@ export function authenticateNobody(): Authenticator {
     scopes: new Set(['sandbox:use', 'sandbox:admin']),
     ended: new AbortController().signal,
   }
-  return { authenticate: () => anybody, challenge: bearerChallenge, close: () => {} }
+  return { authenticate: () => anybody, challenge: (refusal) => bearerChallenge(refusal), close: () => {} }
 }
