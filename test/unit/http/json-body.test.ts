@@ -53,9 +53,7 @@ describe('the size of a message', () => {
     sending.on('error', () => {})
     const answered = once(sending, 'response')
     let sent = 0
-    let isClosed = false
-    sending.on('close', () => (isClosed = true))
-    while (!isClosed) {
+    while (!sending.closed) {
       sending.write(Buffer.alloc(16 * 1024, ' '))
       sent += 16 * 1024
       await nextTurn()

@@ -8,6 +8,7 @@ import { loadConfig } from '../../../src/config/load.ts'
 import { deferred } from '../../../src/lib/deferred.ts'
 import { silentLogger } from '../../../src/lib/logger.ts'
 import { expectCode } from '../../helpers/expect-code.ts'
+import { failureOf } from '../../helpers/failure.ts'
 import { startFront } from '../../helpers/http-front.ts'
 import { parseAnswer, sendRaw } from '../../helpers/raw-http.ts'
 import { recordingLogger } from '../../helpers/recording-logger.ts'
@@ -199,7 +200,7 @@ describe('closing', () => {
     await arrived.promise
     let isClosed = false
     const closed = front.close(60_000).then(() => (isClosed = true))
-    await expect(fetch(new URL('/mcp', address))).rejects.toThrow()
+    expect(await failureOf(fetch(new URL('/mcp', address)))).toMatchObject({ cause: { code: 'ECONNREFUSED' } })
     expect(isClosed).toBe(false)
     over.resolve()
     expect(await (await answer).text()).toBe('done')
@@ -210,10 +211,10 @@ describe('closing', () => {
     const arrived = deferred<void>()
     const mcp = express.Router().get('/mcp', () => arrived.resolve())
     const { front, address } = await started({ mcp })
-    const answer = expect(fetch(new URL('/mcp', address))).rejects.toThrow()
+    const failure = failureOf(fetch(new URL('/mcp', address)))
     await arrived.promise
     await front.close(50)
-    await answer
+    expect(await failure).toMatchObject({ cause: { code: 'UND_ERR_SOCKET' } })
   })
 })
 
