@@ -22,7 +22,7 @@ export default defineConfig({
       {
         test: {
           name: 'integration',
-          include: ['test/integration/**/*.test.ts', 'test/contract/docker*.test.ts'],
+          include: ['test/integration/**/*.test.ts', 'test/contract/!(fake)*.test.ts'],
           globalSetup: NO_LEFTOVERS,
           testTimeout: 60_000,
           hookTimeout: 120_000,
