@@ -12,9 +12,11 @@ import { runtimeInfo, type RuntimeInfo } from './registry/runtime-info.ts'
 import type { SandboxPolicy } from './registry/sandbox-spec.ts'
 import { BUILT_IN_DIR, Catalogue } from './runtimes/catalogue.ts'
 import { PackageFetcher } from './runtimes/fetch/package-fetcher.ts'
+import { ImageJanitor } from './runtimes/image-janitor.ts'
 import { RuntimeImages } from './runtimes/image-builder.ts'
 import { measureImage, measureSha256 } from './runtimes/measure.ts'
 import type { PackageSources } from './runtimes/package-sources.ts'
+import { SUPERSEDED_KEPT_MS } from './runtimes/prune-images.ts'
 
 /** The parts of the program, connected. Nothing has been asked of the engine yet. */
 export interface App {
@@ -31,7 +33,7 @@ export interface App {
   readonly readiness: Readonly<Record<'engine' | 'runtime', (signal: AbortSignal) => Promise<void>>>
   /** Builds the image of the default runtime if it is missing; a failure is a warning: the first call tries again. */
   prepareInBackground(): void
-  /** Removes what ended servers left that is of no use; an engine that is down is a warning, not an error. */
+  /** Removes what ended servers left that is of no use, and from now on old images; an engine that is down is a warning, not an error. */
   sweepInBackground(): void
   /** Lets go of the sandboxes (they run on, unless idle ones are to be evicted) and of the engine. */
   close(options?: { readonly evictIdle?: boolean }): Promise<void>
@@ -75,7 +77,9 @@ export function createApp(
       of: (image, aptPackages) => measureImage(engine, image, aptPackages),
     },
     packageSources,
+    onBuilt: () => janitor.built(),
   })
+  const janitor = new ImageJanitor({ prune: () => images.prune(catalogue.names, SUPERSEDED_KEPT_MS), logger })
   const policy = policyOf(config)
   const runtimeOf = (user: string) => config.runtimes.get(user) ?? config.runtime
   const registry = new Registry({
@@ -142,9 +146,11 @@ export function createApp(
     },
     sweepInBackground: () => {
       registry.removeEnded().catch((error: unknown) => logger.warn({ err: error }, 'sweep failed'))
+      janitor.start()
     },
     close: async ({ evictIdle = false } = {}) => {
       await registry.close(evictIdle)
+      await janitor.stop()
       await engine.close()
     },
   }

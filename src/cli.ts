@@ -36,7 +36,8 @@ const COMMANDS: Readonly<Record<string, { summary: string; run: (line: CommandLi
     run: async ({ loaded, out, words, all }) => {
       const { build } = await import('./operator/build.ts')
       const names = words.length > 0 ? words : [loaded.config.runtime]
-      await withApp(loaded, (app) => build({ names, all }, { ...app, out }))
+      // Says itself what failed, and why.
+      await withApp(loaded, (app) => build({ names, all }, { ...app, out }), 'silent')
     },
   },
   runtimes: {
@@ -64,10 +65,14 @@ const TOKEN_OPTIONS = {
 } as const
 
 /** Connects the parts of the program for one command, and lets go of them. */
-async function withApp(loaded: LoadedConfig, use: (app: App) => Promise<unknown>): Promise<void> {
+async function withApp(
+  loaded: LoadedConfig,
+  use: (app: App) => Promise<unknown>,
+  logLevel: 'warn' | 'silent' = 'warn',
+): Promise<void> {
   const { createApp } = await import('./app.ts')
   const { createLogger } = await import('./log.ts')
-  const app = createApp(loaded.config, process.env, createLogger('warn'))
+  const app = createApp(loaded.config, process.env, createLogger(logLevel))
   try {
     await use(app)
   } finally {

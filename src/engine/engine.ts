@@ -198,6 +198,8 @@ export interface ImageDetails {
   /** "linux/amd64" */
   readonly platform: string
   readonly env: readonly string[]
+  /** When it last got a tag, or, where the engine does not note that, was made, in Unix milliseconds; undefined when neither is known. */
+  readonly taggedAtMs: number | undefined
 }
 
 export interface Images {
@@ -205,7 +207,7 @@ export interface Images {
   list(labels: Labels, options?: CallOptions): Promise<readonly ImageDetails[]>
   /** `image_unavailable` when no registry has it or none answers. */
   pull(reference: string, options?: CallOptions & { readonly onProgress?: ProgressListener }): Promise<ImageDetails>
-  /** Builds from a tar stream that holds a Dockerfile. `image_unavailable` with the failing step in the message and its last lines in `details.log`. */
+  /** Builds from a tar stream that holds a Dockerfile. `image_unavailable` with the failing step in the message and in `details.step`, and its last lines in `details.log`. */
   build(
     context: Readable,
     spec: BuildSpec,

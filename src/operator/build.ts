@@ -1,9 +1,11 @@
 import type { Progress } from '../engine/engine.ts'
-import { isSandboxError } from '../errors/sandbox-error.ts'
+import type { ErrorCode } from '../errors/codes.ts'
+import { isSandboxError, type SandboxError } from '../errors/sandbox-error.ts'
 import { formatBytes, formatDuration } from '../lib/units.ts'
 import { makeVisible, oneLine } from '../lib/visible-text.ts'
 import type { Catalogue } from '../runtimes/catalogue.ts'
 import type { ReadyRuntime, RuntimeImages } from '../runtimes/image-builder.ts'
+import { IN_THE_MAKING_MS } from '../runtimes/prune-images.ts'
 import type { Output } from './output.ts'
 
 /** Carriage return, and erase to the end of the line (ECMA-48 EL). */
@@ -24,35 +26,69 @@ export interface BuildDeps {
   readonly signal?: AbortSignal
 }
 
-/** What `build --json` prints for each runtime. */
+/** What `build --json` prints for a runtime whose image is there. */
 export interface BuiltRuntime {
   readonly name: string
   readonly tag: string
   readonly imageId: string
   readonly digest: string
   readonly sizeBytes: number
+  /** False: it was there already. */
   readonly built: boolean
   readonly seconds: number
 }
 
+/** What `build --json` prints for a runtime that could not be built. */
+export interface FailedRuntime {
+  readonly name: string
+  readonly built: false
+  readonly seconds: number
+  readonly error: {
+    readonly code: ErrorCode
+    readonly message: string
+    readonly hint: string
+    /** The step that failed, as the message tells it; null when it was none of the build's. */
+    readonly step: string | null
+    /** Its last lines. */
+    readonly log: string | null
+  }
+}
+
 /**
  * `sandbox-mcp build [NAME…|--all]`: sees to it that the images of these runtimes exist. One after the other, since a build uses
- * the whole machine. An unknown name is an error before anything is built. Images that a new one supersedes go, unless in use.
+ * the whole machine. An unknown name is an error before anything is built; a runtime that cannot be built does not keep the next from it.
+ * Images that a new one supersedes go, unless in use. Fails, after all, with the error of the first that failed.
  */
-export async function build(args: BuildArgs, deps: BuildDeps): Promise<readonly BuiltRuntime[]> {
-  const { catalogue, out } = deps
+export async function build(args: BuildArgs, deps: BuildDeps): Promise<void> {
+  const { catalogue, images, out } = deps
   const names = args.all ? catalogue.names : [...new Set(args.names)]
   for (const name of names) catalogue.get(name)
 
-  const results: BuiltRuntime[] = []
+  const results: (BuiltRuntime | FailedRuntime)[] = []
+  const failures: SandboxError[] = []
   for (const name of names) {
-    const result = await buildOne(name, deps)
-    if (result.built) await deps.images.removeSuperseded(name)
-    results.push(result)
-    if (!out.json) out.write(`${summary(result)}\n`)
+    const startedAt = performance.now()
+    try {
+      const result = await buildOne(name, deps)
+      results.push(result)
+      if (!out.json) out.write(`${summary(result)}\n`)
+    } catch (error) {
+      if (!isSandboxError(error)) throw error
+      failures.push(error)
+      const result = failureOf(name, error, startedAt)
+      results.push(result)
+      if (!out.json) out.write(failedText(result, names.length > 1))
+      if (isFinal(error)) break
+    }
   }
+  if (results.some(({ built }) => built)) await images.prune(names, IN_THE_MAKING_MS)
   if (out.json) out.write(`${JSON.stringify(results, undefined, 2)}\n`)
-  return results
+  if (failures[0]) throw failures[0]
+}
+
+/** True for what would keep the next one from being built, too. */
+function isFinal({ code }: SandboxError): boolean {
+  return code === 'engine_unreachable' || code === 'cancelled' || code === 'disk_full'
 }
 
 async function buildOne(name: string, { images, out, signal }: BuildDeps): Promise<BuiltRuntime> {
@@ -61,15 +97,13 @@ async function buildOne(name: string, { images, out, signal }: BuildDeps): Promi
   if (found) return resultOf(found, false, startedAt)
   const progress = progressTo(out, name)
   try {
-    const ready = await images.ensure(name, { onProgress: progress.show, ...(signal && { signal }) })
+    return resultOf(
+      await images.ensure(name, { onProgress: progress.show, ...(signal && { signal }) }),
+      true,
+      startedAt,
+    )
+  } finally {
     progress.clear()
-    return resultOf(ready, true, startedAt)
-  } catch (error) {
-    progress.clear()
-    if (!out.json && isSandboxError(error) && typeof error.details['log'] === 'string') {
-      out.write(`${makeVisible(error.details['log'].trimEnd())}\n`)
-    }
-    throw error
   }
 }
 
@@ -94,11 +128,27 @@ function resultOf(
   built: boolean,
   startedAt: number,
 ): BuiltRuntime {
-  const seconds = Math.round((performance.now() - startedAt) / 100) / 10
-  return { name, tag, imageId, digest, sizeBytes, built, seconds }
+  return { name, tag, imageId, digest, sizeBytes, built, seconds: secondsSince(startedAt) }
+}
+
+function failureOf(name: string, { code, message, hint, details }: SandboxError, startedAt: number): FailedRuntime {
+  const text = (value: unknown) => (typeof value === 'string' ? value : null)
+  const error = { code, message, hint, step: text(details['step']), log: text(details['log']) }
+  return { name, built: false, seconds: secondsSince(startedAt), error }
+}
+
+/** To a tenth. */
+function secondsSince(startedAt: number): number {
+  return Math.round((performance.now() - startedAt) / 100) / 10
 }
 
 function summary({ name, tag, sizeBytes, built, seconds }: BuiltRuntime): string {
   const how = built ? `built in ${formatDuration(seconds * 1000)}` : 'already built'
   return `${name}  ${tag}  ${formatBytes(sizeBytes)}  ${how}`
+}
+
+/** The last lines of the step; beside others also what is said in the end, since only the first failure is then told again. */
+function failedText({ name, error, seconds }: FailedRuntime, isOneOfMany: boolean): string {
+  const log = error.log === null ? '' : `${makeVisible(error.log.trimEnd())}\n`
+  return isOneOfMany ? `${log}${name}  failed after ${formatDuration(seconds * 1000)}: ${error.message}\n` : log
 }

@@ -31,6 +31,9 @@ export function runtimeTag(name: string, digest: string): string {
   return `sandbox-mcp/${name}:${digest.slice(0, 16)}`
 }
 
+/** Where images lie between their build and their measuring, each under a tag of its own. */
+export const UNMEASURED_REPOSITORY = 'sandbox-mcp/unmeasured:'
+
 /** Name of a base image for builds, by its id ("sha256:…"): a tag of a registry may move while a build runs. */
 export function fromTag(baseImageId: string): string {
   return `sandbox-mcp/from:${baseImageId.replace('sha256:', '').slice(0, 16)}`

@@ -12,11 +12,18 @@ import { type BuildSteps, readBuildSteps } from './build-steps.ts'
 import type { Catalogue } from './catalogue.ts'
 import type { RuntimeContents } from './contents.ts'
 import type { BaseChoice, RuntimeDefinition } from './definition.ts'
-import { fromTag, type ImageIngredients, recipeDigest, runtimeDigest, runtimeTag } from './digest.ts'
+import {
+  fromTag,
+  type ImageIngredients,
+  recipeDigest,
+  runtimeDigest,
+  runtimeTag,
+  UNMEASURED_REPOSITORY,
+} from './digest.ts'
 import { describeInstruction, dockerfileOf, FRESH_ARG } from './dockerfile.ts'
 import { type PackageSources, sourceFiles } from './package-sources.ts'
-import { type ReadyRuntime, readyRuntime, RUNTIME_LABELS, RUNTIME_ROLE } from './ready-runtime.ts'
-import { removeSuperseded } from './superseded.ts'
+import { pruneImages } from './prune-images.ts'
+import { type ReadyRuntime, readyRuntime, RUNTIME_LABELS, RUNTIME_ROLE, UNMEASURED_ROLE } from './ready-runtime.ts'
 import { smallArchive } from './small-archive.ts'
 import { readSupervisor, type SupervisorBinary } from './supervisor-binary.ts'
 
@@ -40,6 +47,10 @@ export interface RuntimeImagesOptions {
   }
   /** Network of the steps of a build. */
   readonly buildNetwork?: NonNullable<BuildSpec['network']>
+  /** Called after each build. */
+  readonly onBuilt?: () => void
+  /** Unix milliseconds. */
+  readonly now?: () => number
 }
 
 export interface EnsureOptions {
@@ -112,17 +123,35 @@ export class RuntimeImages {
     this.#ready.delete(name)
   }
 
-  /** Removes the images that the runtime had before the present one, except those in use. Gives the ids of the removed ones. */
-  async removeSuperseded(name: string): Promise<readonly string[]> {
-    const { engine, logger } = this.#options
-    const current = await this.find(name)
-    return current ? await removeSuperseded(engine, logger, name, current.digest) : []
+  /**
+   * Removes the images that these runtimes had before their present ones, `keptMs` after these were tagged last, and what ended builds
+   * left; see {@link pruneImages}. A runtime that is not built today keeps what it has. Gives the ids of the removed images.
+   */
+  async prune(names: readonly string[], keptMs: number): Promise<readonly string[]> {
+    const { engine, logger, now = Date.now } = this.#options
+    const current = new Map<string, string>()
+    for (const name of names) {
+      const ready = await this.find(name)
+      if (!ready) continue
+      // Tells other servers that it is in use, where the engine notes the time (containerd's image store does not).
+      const isThere = await engine.images.tag(ready.tag, ready.tag).then(
+        () => true,
+        (error: unknown) => {
+          if (!isSandboxError(error, 'image_unavailable')) throw error
+          this.forget(name)
+          return false
+        },
+      )
+      if (isThere) current.set(name, ready.digest)
+    }
+    return pruneImages({ engine, logger, current, keptMs, now: now() })
   }
 
   async #findOrBuild(definition: RuntimeDefinition): Promise<ReadyRuntime> {
     const found = definition.cacheImage ? await this.#find(definition) : undefined
     const ready = found ?? (await this.#build(definition))
     this.#ready.set(definition.name, ready)
+    if (!found) this.#options.onBuilt?.()
     return ready
   }
 
@@ -181,12 +210,10 @@ export class RuntimeImages {
       ...(buildNetwork !== undefined && { network: buildNetwork }),
     }
     const image = await this.#buildImage(context, spec, base.choice, onProgress).catch((error: unknown) => {
-      logger.error(
-        { err: error, runtime: name, log: isSandboxError(error) && error.details['log'] },
-        'the build failed',
-      )
-      telemetry.imageBuild(name, codeOf(error), performance.now() - startedAt)
-      throw error
+      const failure = buildFailure(name, error)
+      logger.error({ err: failure, runtime: name }, 'the build failed')
+      telemetry.imageBuild(name, codeOf(failure), performance.now() - startedAt)
+      throw failure
     })
     const ms = Math.round(performance.now() - startedAt)
     telemetry.imageBuild(name, 'ok', ms)
@@ -204,8 +231,8 @@ export class RuntimeImages {
     const { engine, measure } = this.#options
     if (!measure) return await engine.images.build(context, spec, { onProgress })
     // A name of its own: another server may build the same at this moment, and remove its own.
-    const unmeasured = `sandbox-mcp/unmeasured:${randomUUID()}`
-    const labels = { [RUNTIME_LABELS.role]: 'unmeasured' }
+    const unmeasured = `${UNMEASURED_REPOSITORY}${randomUUID()}`
+    const labels = { [RUNTIME_LABELS.role]: UNMEASURED_ROLE }
     const image = await engine.images.build(context, { ...spec, tag: unmeasured, labels }, { onProgress })
     try {
       const apt = choice.packages.flatMap(({ manager, packages }) => (manager === 'apt' ? packages : []))
@@ -257,4 +284,18 @@ interface Plan {
   readonly supervisor: SupervisorBinary
   readonly steps: BuildSteps
   readonly ingredients: ImageIngredients
+}
+
+/** Names the runtime, and the step as its definition does, in place of the image and the instruction. */
+function buildFailure(name: string, error: unknown): unknown {
+  if (!isSandboxError(error) || typeof error.details['step'] !== 'string') return error
+  const step = error.details['step'].replace(
+    /\((.*)\)$/s,
+    (_, instruction: string) => `(${describeInstruction(instruction)})`,
+  )
+  return new SandboxError(error.code, `The runtime ${JSON.stringify(name)} could not be built: ${step} failed.`, {
+    hint: error.hint,
+    details: { ...error.details, step },
+    cause: error,
+  })
 }

@@ -17,6 +17,7 @@ export const RUNTIME_LABELS = {
   base: 'sandbox-mcp.base',
 } as const
 export const RUNTIME_ROLE = 'runtime'
+export const UNMEASURED_ROLE = 'unmeasured'
 
 /** A runtime whose image is on the engine. */
 export interface ReadyRuntime {

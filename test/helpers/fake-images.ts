@@ -21,6 +21,7 @@ export function fakeImages(world: FakeWorld): Images {
       sizeBytes: 1024,
       platform: 'linux/amd64',
       env: image.env,
+      taggedAtMs: image.taggedAtMs,
     }
   }
   const mustFind = (reference: string): ImageDetails => {
@@ -53,7 +54,9 @@ export function fakeImages(world: FakeWorld): Images {
       call('images.tag', callOptions, () => {
         const { id } = mustFind(reference)
         const image = [...images.values()].find((other) => other.id === id)
-        if (image) images.set(withTag(newReference), image)
+        if (!image) return
+        image.taggedAtMs = Date.now()
+        images.set(withTag(newReference), image)
       }),
     remove: (reference, callOptions) =>
       call('images.remove', callOptions, () => {
@@ -85,7 +88,7 @@ async function build(
         'image_unavailable',
         `The image ${JSON.stringify(spec.tag)} could not be built: ${step} failed.`,
         {
-          details: { log: `${instruction}\nreturned a non-zero code: ${exitCode}` },
+          details: { step, log: `${instruction}\nreturned a non-zero code: ${exitCode}` },
         },
       )
     }
@@ -107,6 +110,7 @@ function newImage(labels: Labels): FakeImage {
     id: `sha256:${createHash('sha256').update(randomUUID()).digest('hex')}`,
     labels,
     env: ['PATH=/usr/bin:/bin'],
+    taggedAtMs: Date.now(),
   }
 }
 

@@ -35,6 +35,8 @@ export interface FakeImage {
   readonly id: string
   readonly labels: Labels
   readonly env: readonly string[]
+  /** Of the last tag, in Unix milliseconds. */
+  taggedAtMs: number | undefined
 }
 
 /** What the parts of the fake share. */

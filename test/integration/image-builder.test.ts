@@ -1,9 +1,12 @@
 import { randomBytes } from 'node:crypto'
+import { Readable } from 'node:stream'
 import { afterAll, describe, expect, test } from 'vitest'
 import { createDockerEngine } from '../../src/engine/docker/docker-engine.ts'
-import type { Progress } from '../../src/engine/engine.ts'
+import type { ImageDetails, Images, Progress } from '../../src/engine/engine.ts'
 import { silentLogger } from '../../src/lib/logger.ts'
 import { RuntimeImages, type RuntimeImagesOptions } from '../../src/runtimes/image-builder.ts'
+import { IN_THE_MAKING_MS } from '../../src/runtimes/prune-images.ts'
+import { smallArchive } from '../../src/runtimes/small-archive.ts'
 import { useDocker } from '../helpers/docker.ts'
 import { expectCode } from '../helpers/expect-code.ts'
 import { BASE_IMAGE } from '../helpers/images.ts'
@@ -21,8 +24,8 @@ const NEW_ID = `: ${RUN}; cat /proc/sys/kernel/random/uuid > /id`
 const made: string[] = []
 afterAll(async () => {
   for (const runtime of made) {
-    for (const { tags } of await docker.engine.images.list({ 'sandbox-mcp.runtime': runtime })) {
-      for (const tag of tags) await docker.engine.images.remove(tag)
+    for (const { id, tags } of await docker.engine.images.list({ 'sandbox-mcp.runtime': runtime })) {
+      for (const name of tags.length > 0 ? tags : [id]) await docker.engine.images.remove(name)
     }
   }
 })
@@ -124,7 +127,7 @@ describe('a build that fails', () => {
     const { name, server } = runtime({ setup_commands: [`echo before-${RUN}; echo the-reason >&2; exit 3`] })
     const images = server()
     const error = await expectCode(images.ensure(name), 'image_unavailable')
-    expect(error.message).toMatch(/could not be built: step 2\/\d+ \(RUN .*exit 3/)
+    expect(error.message).toMatch(/could not be built: step 2\/\d+ \(run .*exit 3/)
     expect(error.details['log']).toContain(`before-${RUN}\n`)
     expect(error.details['log']).toContain('the-reason\n')
     expect(await images.find(name)).toBeUndefined()
@@ -139,17 +142,53 @@ describe('a build that fails', () => {
   })
 })
 
-test('superseded images go once no container uses them', async () => {
-  const { name, server } = runtime({ setup_commands: [NEW_ID] })
-  const old = await server().ensure(name)
-  const { id } = await docker.container({ image: old.imageId, uid: UID })
-  const fresh = runtime({ setup_commands: [NEW_ID, 'true'] }, name).server()
-  const current = await fresh.ensure(name)
-  expect(await fresh.removeSuperseded(name)).toEqual([])
-  await docker.engine.containers.remove(id)
-  expect(await fresh.removeSuperseded(name)).toEqual([old.imageId])
-  expect(await docker.engine.images.inspect(old.imageId)).toBeUndefined()
-  expect((await docker.engine.images.inspect(current.tag))?.id).toBe(current.imageId)
+describe('old images', () => {
+  const LATER_MS = IN_THE_MAKING_MS + 60_000
+  /** Others build on this engine, too: what a server of the future prunes is only what this file made. */
+  const inTheFuture = (names: readonly string[]): Partial<RuntimeImagesOptions> => {
+    const { engine } = docker
+    const isMine = ({ labels, tags }: ImageDetails) =>
+      names.includes(labels['sandbox-mcp.runtime'] ?? '') || tags.some((tag) => tag.includes(RUN))
+    const list: Images['list'] = async (labels) => (await engine.images.list(labels)).filter(isMine)
+    return { engine: { ...engine, images: { ...engine.images, list } }, now: () => Date.now() + LATER_MS }
+  }
+
+  test('that are superseded go once no container uses them', async () => {
+    const { name, server } = runtime({ setup_commands: [NEW_ID] })
+    const old = await server().ensure(name)
+    const { id } = await docker.container({ image: old.imageId, uid: UID })
+    const fresh = runtime({ setup_commands: [NEW_ID, 'true'] }, name).server(inTheFuture([name]))
+    const current = await fresh.ensure(name)
+    expect(await fresh.prune([name], 0)).toEqual([])
+    await docker.engine.containers.remove(id)
+    expect(await fresh.prune([name], 0)).toEqual([old.imageId])
+    expect(await docker.engine.images.inspect(old.imageId)).toBeUndefined()
+    expect((await docker.engine.images.inspect(current.tag))?.id).toBe(current.imageId)
+  })
+
+  test('that lost their tag to a newer build of the same go, too', async () => {
+    const { name, server } = runtime({ setup_commands: [NEW_ID], cache_image: false })
+    const old = await server().ensure(name)
+    const fresh = server(inTheFuture([name]))
+    const current = await fresh.ensure(name)
+    expect((await docker.engine.images.inspect(old.imageId))?.tags).toEqual([])
+    expect(current.tag).toBe(old.tag)
+    expect(await fresh.prune([name], 0)).toEqual([old.imageId])
+    expect((await docker.engine.images.inspect(current.tag))?.id).toBe(current.imageId)
+  })
+
+  test('that a server left unmeasured when it died go', async () => {
+    const { name, server } = runtime({ setup_commands: [NEW_ID] })
+    const left = `sandbox-mcp/unmeasured:${RUN}`
+    const context = Readable.from(
+      await smallArchive(new Map([['Dockerfile', `FROM ${BASE_IMAGE}\nENV LEFT=${RUN}\n`]])),
+    )
+    await docker.engine.images.build(context, { tag: left, labels: { 'sandbox-mcp.role': 'unmeasured' } })
+    await server({ ...inTheFuture([name]), now: Date.now }).prune([name], 0)
+    expect(await docker.engine.images.inspect(left)).toBeDefined()
+    await server(inTheFuture([name])).prune([name], 0)
+    expect(await docker.engine.images.inspect(left)).toBeUndefined()
+  })
 })
 
 test('what a build reads of the network of its operator is neither in a layer nor in the history', async () => {

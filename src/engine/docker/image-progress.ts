@@ -78,12 +78,13 @@ export class BuildLog {
   throwIfFailed(tag: string): void {
     if (this.#error === undefined) return
     const full = this.#error.includes('no space left on device')
-    const message = `The image ${JSON.stringify(tag)} could not be built: ${this.#failedStep ?? this.#step} failed.`
+    const step = this.#failedStep ?? this.#step
+    const message = `The image ${JSON.stringify(tag)} could not be built: ${step} failed.`
     throw new SandboxError(full ? 'disk_full' : 'image_unavailable', message, {
       hint: full
         ? 'Free disk space of the container engine.'
         : 'The last lines of that step are in the log of the server.',
-      details: { log: this.#log },
+      details: { step, log: this.#log },
     })
   }
 

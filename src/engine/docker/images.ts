@@ -18,6 +18,8 @@ const Image = z
     Size: z.number(),
     Os: z.string(),
     Architecture: z.string(),
+    Created: z.string().nullish(),
+    Metadata: z.object({ LastTagTime: z.string().nullish() }).nullish(),
     Config: z
       .object({ Labels: z.record(z.string(), z.string()).nullish(), Env: z.array(z.string()).nullish() })
       .nullish(),
@@ -29,7 +31,15 @@ const Image = z
     sizeBytes: image.Size,
     platform: `${image.Os}/${image.Architecture}`,
     env: image.Config?.Env ?? [],
+    taggedAtMs: timeOf(image.Metadata?.LastTagTime) ?? timeOf(image.Created),
   }))
+
+/** RFC 3339; the engine's "never" is the year 1 (Go's zero time), or nothing. */
+function timeOf(text: string | null | undefined): number | undefined {
+  const ms = Date.parse(text ?? '')
+  return ms > 0 ? ms : undefined
+}
+
 const ImageList = z.array(z.object({ Id: z.string() }))
 
 /** The image, or undefined. */

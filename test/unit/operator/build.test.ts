@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { SandboxError } from '../../../src/errors/sandbox-error.ts'
 import { silentLogger } from '../../../src/lib/logger.ts'
 import { build } from '../../../src/operator/build.ts'
 import { listRuntimes } from '../../../src/operator/runtimes.ts'
@@ -12,10 +13,14 @@ import { containerSpec } from '../../helpers/specs.ts'
 const fixtures = useRuntimeFixtures()
 const PACKAGES = [{ package_manager: 'pip', packages: ['numpy', 'httpx'] }]
 
-function setUp(kind: { isTerminal?: boolean; json?: boolean } = {}, engineOptions: FakeEngineOptions = {}) {
+function setUp(
+  kind: { isTerminal?: boolean; json?: boolean } = {},
+  engineOptions: FakeEngineOptions = {},
+  one: Readonly<Record<string, unknown>> = {},
+) {
   const engine = createFakeEngine({ images: ['a:1'], ...engineOptions })
   const catalogue = fixtures.catalogue(
-    { name: 'one', base_image: 'a:1' },
+    { name: 'one', base_image: 'a:1', ...one },
     { name: 'two', base_image: 'a:1', packages: PACKAGES },
   )
   const images = new RuntimeImages({ engine, catalogue, logger: silentLogger, supervisorDir: fixtures.supervisorDir })
@@ -64,6 +69,54 @@ describe('build', () => {
     const deps = setUp({}, { onBuildStep: (step) => (step.includes('numpy') ? 1 : 0) })
     await expectCode(build({ names: ['two'] }, deps), 'image_unavailable')
     expect(deps.text()).toContain('returned a non-zero code: 1\n')
+  })
+
+  test('goes on with the next runtime when one fails, and fails in the end', async () => {
+    const deps = setUp({}, { onBuildStep: (step) => (step.includes('false') ? 1 : 0) }, { setup_commands: ['false'] })
+    const error = await expectCode(build({ names: ['one', 'two'] }, deps), 'image_unavailable')
+    expect(error.message).toContain('"one"')
+    expect(deps.text()).toMatch(
+      /\none {2}failed after [\d.]+ m?s: The runtime "one" could not be built: step .* failed\.\n/,
+    )
+    expect(deps.text()).toMatch(/\ntwo .*built in [\d.]+ m?s\n$/)
+  })
+
+  test('prints one JSON document when one fails, too: what failed with its code, step and log', async () => {
+    const deps = setUp(
+      { json: true },
+      { onBuildStep: (step) => (step.includes('false') ? 1 : 0) },
+      { setup_commands: ['false'] },
+    )
+    await expectCode(build({ names: [], all: true }, deps), 'image_unavailable')
+    expect(JSON.parse(deps.text())).toEqual([
+      {
+        name: 'one',
+        built: false,
+        seconds: expect.any(Number),
+        error: {
+          code: 'image_unavailable',
+          message: expect.stringMatching(
+            /^The runtime "one" could not be built: step \d+\/\d+ \(run false\) failed\.$/,
+          ),
+          hint: expect.any(String),
+          step: expect.stringMatching(/^step \d+\/\d+ \(run false\)$/),
+          log: expect.stringContaining('returned a non-zero code: 1'),
+        },
+      },
+      expect.objectContaining({ name: 'two', built: true }),
+    ])
+  })
+
+  test('does not try the next when the engine is gone', async () => {
+    const deps = setUp({ json: true })
+    deps.engine.fail('*', new SandboxError('engine_unreachable', 'down'))
+    await expectCode(build({ names: [], all: true }, deps), 'engine_unreachable')
+    expect(JSON.parse(deps.text())).toEqual([
+      expect.objectContaining({
+        name: 'one',
+        error: expect.objectContaining({ code: 'engine_unreachable', step: null, log: null }),
+      }),
+    ])
   })
 })
 
