@@ -6,7 +6,7 @@ import { recordingLogger } from '../../helpers/recording-logger.ts'
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => vi.useRealTimers())
 
-function setUp(prune = vi.fn(() => Promise.resolve())) {
+function setUp(prune = vi.fn<() => Promise<void>>(() => Promise.resolve())) {
   const { logger, lines } = recordingLogger()
   return { prune, lines, janitor: new ImageJanitor({ prune, logger, firstMs: 1000, everyMs: 10_000 }) }
 }
@@ -35,7 +35,7 @@ describe('old images are looked for', () => {
 
   test('once at a time, and no more once the server stops', async () => {
     const round = deferred<void>()
-    const { prune, janitor } = setUp(vi.fn(() => round.promise))
+    const { prune, janitor } = setUp(vi.fn<() => Promise<void>>(() => round.promise))
     janitor.start()
     janitor.built()
     janitor.built()
@@ -52,7 +52,9 @@ describe('old images are looked for', () => {
   })
 
   test('again after a round that failed, which is a warning', async () => {
-    const { prune, lines, janitor } = setUp(vi.fn(() => Promise.reject(new Error('the engine is down'))))
+    const { prune, lines, janitor } = setUp(
+      vi.fn<() => Promise<void>>(() => Promise.reject(new Error('the engine is down'))),
+    )
     janitor.start()
     await vi.advanceTimersByTimeAsync(11_000)
     expect(prune).toHaveBeenCalledTimes(2)
