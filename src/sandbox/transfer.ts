@@ -2,6 +2,7 @@ import { oneLine } from '../lib/visible-text.ts'
 import type { FileInfo } from '../supervisor/protocol.ts'
 import type { ArchiveKind } from './archives/entry.ts'
 import { extractArchive, type ExtractOptions } from './archives/extract.ts'
+import { PackedDirectory, type PackKind } from './archives/pack.ts'
 import type { Extracted } from './archives/staging.ts'
 import { type Announced, Arriving } from './arriving.ts'
 import type { Files } from './files.ts'
@@ -94,5 +95,13 @@ export class Transfer {
     signal?: AbortSignal,
   ): Promise<Extracted> {
     return extractArchive(this.#files, source, kind, path, options, signal)
+  }
+
+  /**
+   * A directory, or a single file, as an archive that is made while it is read: see {@link PackedDirectory}. What is packed can be
+   * extracted again as it was, but for links.
+   */
+  pack(path: string, kind: PackKind, signal?: AbortSignal): PackedDirectory {
+    return new PackedDirectory(this.#files, path, kind, signal)
   }
 }

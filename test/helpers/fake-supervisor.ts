@@ -24,6 +24,10 @@ export const WORKSPACE = '/workspace'
 /** A supply that has nothing: what it is asked for is a fault of the test. */
 export const noPackages: PackageSupply = { fetch: () => Promise.reject(new Error('no packages in this test')) }
 
+/** As DATA frames bring them. */
+const PIECE_BYTES = 64 * 1024
+const MTIME_MS = Date.UTC(2026, 0, 2, 3, 4, 5)
+
 const FACTS: SandboxFacts = {
   ...TEST_FACTS,
   env: {},
@@ -64,10 +68,14 @@ export class FakeSupervisor {
   readonly started: StartRequest[] = []
   readonly signalled: { signal: number; allDescendants: boolean }[] = []
   readonly listed: ListRequest[] = []
+  /** Entries of one page at most. */
+  pageEntries = 1000
   typed = ''
   closedStdin = false
-  /** Entries that a listing gives, whatever is asked for. */
-  entries: EntryPage = { total: 0, capped: false, more: false, entries: [] }
+  /** Entries that a listing gives, whatever is asked for, instead of the files and directories that are there. */
+  entries: EntryPage | undefined
+  /** Called when a file is about to be read. */
+  onRead: ((path: string) => void) | undefined
   /** Thrown by the next write to a path that ends like this. */
   failWriteOf: { suffix: string; error: Error } | undefined
   /** Thrown by every rename to a path that ends like this. */
@@ -192,9 +200,15 @@ export class FakeSupervisor {
     range: { offset: number; length: number },
     onData: (data: Buffer) => void | Promise<void>,
   ): Promise<FileInfo> {
-    const { data } = await Promise.resolve().then(() => this.#file(path))
-    await onData(data.subarray(range.offset, range.length === 0 ? undefined : range.offset + range.length))
-    return this.#info(path)
+    const { data } = await Promise.resolve().then(() => {
+      this.onRead?.(path)
+      return this.#file(path)
+    })
+    const info = this.#info(path)
+    const end = Math.min(data.length, range.length === 0 ? data.length : range.offset + range.length)
+    for (let at = range.offset; at < end; at += PIECE_BYTES)
+      await onData(data.subarray(at, Math.min(end, at + PIECE_BYTES)))
+    return info
   }
 
   async write(path: string, data: Uint8Array | AsyncIterable<Uint8Array>, options: WriteOptions) {
@@ -251,7 +265,24 @@ export class FakeSupervisor {
 
   list(request: ListRequest): Promise<EntryPage> {
     this.listed.push(request)
-    return Promise.resolve(this.entries)
+    return Promise.resolve().then(() => this.entries ?? this.#page(request))
+  }
+
+  /** In the order of the paths' bytes; only what pages need of a request is looked at. */
+  #page({ path, skip, limit, depth }: ListRequest): EntryPage {
+    const parent = this.directories.has(path) ? path : posix.dirname(path)
+    const listed = parent === path ? this.#below(path) : [this.#file(path) && path]
+    const entries = listed
+      .map((each) => {
+        const file = this.files.get(each)
+        const name = each.slice(parent.length + 1)
+        if (!file) return entryOf(name, { type: 'directory', mode: 0o755, sizeBytes: 0 })
+        return entryOf(name, { ...this.#info(each), mode: file.executable ? 0o755 : 0o644, mtimeMs: MTIME_MS })
+      })
+      .filter((entry) => entry.path.toString().split('/').length <= depth)
+      .sort((a, b) => a.path.compare(b.path))
+    const page = entries.slice(skip, skip + Math.min(limit, this.pageEntries))
+    return { total: entries.length, capped: false, more: skip + page.length < entries.length, entries: page }
   }
 
   #makeDirectories(path: string): void {
