@@ -41,6 +41,9 @@ const HOMES: Record<string, readonly string[]> = {
   pino: ['log.ts'],
   'prom-client': ['metrics.ts'],
   'cli-table3': ['operator'],
+  // Archives of users are parsed and written in one place.
+  yauzl: ['sandbox'],
+  yazl: ['sandbox'],
   express: ['http', 'transports'],
   'raw-body': ['http'],
   jose: ['http'],
