@@ -6,6 +6,7 @@ import { toolDefinitions } from './mcp/definitions.ts'
 import { instructions } from './mcp/instructions.ts'
 import { Resources } from './mcp/resources.ts'
 import { runtimeResource } from './mcp/runtime-resource.ts'
+import { workspaceResource } from './mcp/workspace-resource.ts'
 import { McpService } from './mcp/service.ts'
 import { toolsOf } from './tools/index.ts'
 import { VERSION } from './version.ts'
@@ -33,7 +34,10 @@ export function createService(app: App, config: Config, logger: Logger): McpServ
     logger,
     tools,
     definitions: toolDefinitions(tools, config.network),
-    resources: new Resources([runtimeResource((user) => app.runtimeInfo(user))]),
+    resources: new Resources([
+      runtimeResource((user) => app.runtimeInfo(user)),
+      workspaceResource({ provider: app.registry, admission: app.admission }),
+    ]),
     instructions: (user) => texts.of(user),
     version: VERSION,
   })

@@ -22,6 +22,11 @@ export interface AcquireOptions {
   readonly onProgress?: (text: string) => void
 }
 
+export interface ExistingOptions extends AcquireOptions {
+  /** Also a sandbox that sleeps; else only one that runs. */
+  readonly wake: boolean
+}
+
 /** Whoever hands out leases. */
 export interface SandboxProvider {
   /**
@@ -29,6 +34,8 @@ export interface SandboxProvider {
    * `image_unavailable`, `sandbox_limit`, …), or with the signal's reason.
    */
   acquire(user: string, options: AcquireOptions): Promise<SandboxLease>
+  /** As acquire, but makes no sandbox for a user who has none: undefined then. */
+  acquireExisting(user: string, options: ExistingOptions): Promise<SandboxLease | undefined>
   /** What the user may do with the whole of their sandbox; starts nothing by itself. */
   control(user: string): SandboxControl
 }

@@ -11,7 +11,7 @@ import type { SandboxControl } from '../sandbox/control.ts'
 import { Sandbox } from '../sandbox/sandbox.ts'
 import { UserControl } from './control.ts'
 import { fetchLabels, identityOf, installationLabels, type SandboxIdentity } from './identity.ts'
-import type { SandboxLease, SandboxProvider } from './lease.ts'
+import type { ExistingOptions, SandboxLease, SandboxProvider } from './lease.ts'
 import { place, type PlacedSandbox, type PlacementOptions } from './placement.ts'
 import { sandboxFacts, type SandboxPolicy } from './sandbox-spec.ts'
 import { UserSandbox } from './user-sandbox.ts'
@@ -100,6 +100,23 @@ export class Registry implements SandboxProvider {
       link.releaseLease()
       throw error
     }
+  }
+
+  /**
+   * A lease on the user's sandbox as it is: one that runs, or with `wake` also one that sleeps; undefined when there is none. Another server may put the
+   * sandbox to sleep between the look and the lease: then it is woken.
+   */
+  async acquireExisting(user: string, { wake, ...options }: ExistingOptions): Promise<SandboxLease | undefined> {
+    if (this.#entries.get(user)?.link.isUsable) return await this.acquire(user, options)
+    const { engine, installation } = this.#deps
+    const { containerName, volumeName } = identityOf(installation, user)
+    const call = options.signal ? { signal: options.signal } : {}
+    const exists = wake
+      ? (await engine.volumes.inspect(volumeName, call)) !== undefined
+      : (await engine.containers.inspect(containerName, call))?.state === 'running'
+    return exists && (wake || this.#entries.get(user)?.link.isChanging !== true)
+      ? await this.acquire(user, options)
+      : undefined
   }
 
   control(user: string): SandboxControl {

@@ -66,6 +66,16 @@ export class UserSandbox implements SandboxLink {
     return this.#placed?.client.connection.isOpen === true
   }
 
+  /** True when a lease taken now, in this turn, starts nothing: it is connected and not about to sleep. */
+  get isUsable(): boolean {
+    return this.#usable() !== undefined
+  }
+
+  /** True while it is being put to sleep or changed as a whole. */
+  get isChanging(): boolean {
+    return this.#evicting !== undefined
+  }
+
   addLease(): void {
     this.#leases++
   }

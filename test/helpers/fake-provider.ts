@@ -1,4 +1,10 @@
-import type { AcquireOptions, LeaseNotice, SandboxLease, SandboxProvider } from '../../src/registry/lease.ts'
+import type {
+  AcquireOptions,
+  ExistingOptions,
+  LeaseNotice,
+  SandboxLease,
+  SandboxProvider,
+} from '../../src/registry/lease.ts'
 import { FakeControl } from './fake-control.ts'
 import { FakeSupervisor } from './fake-supervisor.ts'
 
@@ -22,6 +28,14 @@ export class FakeProvider implements SandboxProvider {
     const known = this.controls.get(user) ?? new FakeControl()
     this.controls.set(user, known)
     return known
+  }
+
+  /** Users whose sandbox sleeps; that of anybody else runs from the first acquire on. */
+  readonly asleep = new Set<string>()
+
+  async acquireExisting(user: string, { wake, ...options }: ExistingOptions): Promise<SandboxLease | undefined> {
+    const exists = this.acquired.includes(user) && (wake || !this.asleep.has(user))
+    return exists ? await this.acquire(user, options) : undefined
   }
 
   async acquire(user: string, options: AcquireOptions): Promise<SandboxLease> {

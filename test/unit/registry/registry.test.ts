@@ -573,3 +573,60 @@ describe('what is told of sandboxes', () => {
     ])
   })
 })
+
+describe('a lease on a sandbox as it is', () => {
+  test('is not given to a user who has none, and creates nothing', async () => {
+    const lab = await registryLab()
+    const server = lab.server()
+    expect(await server.acquireExisting(ADA, { wake: false })).toBeUndefined()
+    expect(await server.acquireExisting(ADA, { wake: true })).toBeUndefined()
+    expect(await lab.engine.containers.list({})).toEqual([])
+    expect(await lab.engine.volumes.list({})).toEqual([])
+  })
+
+  test('asks the engine nothing while the sandbox is connected, and blocks its eviction', async () => {
+    const lab = await registryLab()
+    const server = lab.server({ maxSandboxes: 1 })
+    ;(await server.acquire(ADA)).release()
+    const before = lab.engine.calls.length
+    const lease = await server.acquireExisting(ADA, { wake: false })
+    expect(lease?.notice).toBeUndefined()
+    expect(lab.engine.calls).toHaveLength(before)
+    await expect(server.acquire('b')).rejects.toMatchObject({ code: 'sandbox_limit' })
+    lease?.release()
+    expect((await server.acquire('b')).notice).toBe('created')
+  })
+
+  test('adopts a sandbox that runs for another server', async () => {
+    const lab = await registryLab()
+    ;(await lab.server().acquire(ADA)).release()
+    expect(await lab.server().acquireExisting(ADA, { wake: false })).toBeDefined()
+    expect(lab.calls('containers.create')).toBe(1)
+  })
+
+  test('wakes one that sleeps only when asked to', async () => {
+    const lab = await registryLab()
+    const server = lab.server()
+    ;(await server.acquire(ADA)).release()
+    await lab.engine.containers.remove(labIdentity(ADA).containerName)
+    await settle()
+    expect(await server.acquireExisting(ADA, { wake: false })).toBeUndefined()
+    expect(await lab.container(ADA)).toBeUndefined()
+    expect(await server.acquireExisting(ADA, { wake: true })).toMatchObject({ notice: 'resumed' })
+  })
+
+  test('is not given while the sandbox is being put to sleep, unless it is to be woken', async () => {
+    const lab = await registryLab()
+    const server = lab.server({ maxSandboxes: 1 })
+    ;(await server.acquire(ADA)).release()
+    await new Promise((resolve) => setTimeout(resolve, 2))
+    const quiesced = deferred<void>()
+    lab.onQuiesce = () => quiesced.promise
+    const other = server.acquire('b')
+    await settle()
+    expect(await server.acquireExisting(ADA, { wake: false })).toBeUndefined()
+    quiesced.resolve()
+    expect((await other).notice).toBe('created')
+    expect(await lab.container(ADA)).toBeUndefined()
+  })
+})
