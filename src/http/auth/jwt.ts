@@ -82,16 +82,10 @@ class JwtAuthenticator implements Authenticator {
     try {
       payload = await this.#checked(token)
     } catch (error) {
-      const refused = this.#refusalOf(error)
-      // A token that was good and is not any more: its key was withdrawn, or it has run out.
-      if (refused.code === 'unauthenticated') this.#verified.get(key)?.expiry.end()
-      throw refused
+      return this.#refuse(error, this.#verified.get(key))
     }
     const known = this.#verified.get(key)
-    if (known) {
-      known.recheckAt = Date.now() + RECHECK_MS
-      return known.principal
-    }
+    if (known) return passAgain(known)
     const user = this.#userOf(payload)
     const expiry = new Expiry(((payload.exp ?? 0) + this.#toleranceSeconds) * 1000)
     const verified: Verified = {
@@ -118,11 +112,16 @@ class JwtAuthenticator implements Authenticator {
     return payload
   }
 
-  #refusalOf(error: unknown): SandboxError {
-    if (error instanceof SandboxError) return error
-    if (error instanceof errors.JOSEError && !isKeySetFailure(error)) return credentialInvalid(error.code)
+  /** A token that was good is not any more when its key was withdrawn or it has run out; an issuer that is down does not make it worse. */
+  #refuse(error: unknown, known: Verified | undefined): Principal {
+    const isToken = error instanceof SandboxError || (error instanceof errors.JOSEError && !isKeySetFailure(error))
+    if (isToken) {
+      known?.expiry.end()
+      throw error instanceof SandboxError ? error : credentialInvalid(error.code)
+    }
     this.#logger.warn({ err: error }, 'The keys that tokens are checked with cannot be had.')
-    return new SandboxError('identity_unavailable', 'The credential cannot be checked at present.', { cause: error })
+    if (known && !known.expiry.signal.aborted) return passAgain(known)
+    throw new SandboxError('identity_unavailable', 'The credential cannot be checked at present.', { cause: error })
   }
 
   /** With several issuers the same subject may be two people, so the issuer is part of the name. It holds no space; a subject may. */
@@ -147,6 +146,11 @@ class JwtAuthenticator implements Authenticator {
   get #toleranceSeconds(): number {
     return this.#config.jwtClockTolerance / 1000
   }
+}
+
+function passAgain(known: Verified): Principal {
+  known.recheckAt = Date.now() + RECHECK_MS
+  return known.principal
 }
 
 /** RFC 8693 section 4.2 (`scope`, separated by spaces); `scp` as an array or text is what other servers write. Unknown scopes are others'. */

@@ -1,4 +1,5 @@
 import { timingSafeEqual } from 'node:crypto'
+import { statSync } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
 import type { Logger } from '../../lib/logger.ts'
 import type { Principal, Scope } from '../principal.ts'
@@ -10,6 +11,8 @@ import { hashToken, isExpired, parseTokenFile, type StoredToken } from './token-
 
 /** What is compared with where there is no such token, so that both cases do the same work. */
 const NO_DIGEST = Buffer.alloc(32)
+
+const OTHERS_WRITE = 0o002
 
 interface Entry {
   readonly stored: StoredToken
@@ -41,6 +44,12 @@ class TokenAuthenticator implements Authenticator {
       logger,
     })
     this.#take(this.#file.value)
+    if (isOpenToOthers(path)) {
+      logger.warn(
+        { file: path },
+        'Others may write to the token file, and so become any user: take the permission away.',
+      )
+    }
     if (this.#entries.size === 0) {
       logger.warn({ file: path }, 'There is no token yet, so nobody can connect: see `sandbox-mcp token add`.')
     }
@@ -89,6 +98,11 @@ class TokenAuthenticator implements Authenticator {
       end: () => expiry.end(),
     }
   }
+}
+
+/** Of the file alone: whoever may write to its folder is the operator's own choice. */
+function isOpenToOthers(path: string): boolean {
+  return ((statSync(path, { throwIfNoEntry: false })?.mode ?? 0) & OTHERS_WRITE) !== 0
 }
 
 function isSameGrant(a: StoredToken, b: StoredToken): boolean {
