@@ -1,3 +1,4 @@
+import { Ending, ENDED } from '../lib/ending.ts'
 import { type Connection, NO_DEADLINE, type RequestOptions } from './connection.ts'
 import type { WriteResult } from './client.ts'
 import { decode } from './decode.ts'
@@ -17,8 +18,6 @@ const SILENCE_MS = 60_000
 /** Up to this many bytes travel inside the one WRITE frame. */
 const INLINE_BYTES = 256 * 1024
 const NO_BYTES = new Uint8Array(0)
-/** The write has its outcome, good or bad. */
-const ENDED = Symbol('ended')
 
 /**
  * Writes a file atomically. Small content goes in one frame; larger content, and streams, piece by piece: the connection's own
@@ -59,11 +58,11 @@ export async function writeFile(
     decode.written,
     { ...options, signal, deadlineMs: NO_DEADLINE },
   )
-  const toEnded = (): typeof ENDED => ENDED
-  const ended = written.then(toEnded, toEnded)
+  /** The write has its outcome, good or bad. */
+  const ending = new Ending(written)
   try {
-    const isComplete = await sendPieces(connection, channel, data, ended)
-    if (isComplete) await withinSilence<unknown>(connection, connection.send(encode.writeEnd(channel)), ended)
+    const isComplete = await sendPieces(connection, channel, data, ending)
+    if (isComplete) await withinSilence(connection, ending.or(connection.send(encode.writeEnd(channel))))
   } catch (error) {
     sourceFailed.abort(error)
   }
@@ -78,26 +77,26 @@ async function sendPieces(
   connection: Connection,
   channel: number,
   data: Uint8Array | AsyncIterable<Uint8Array>,
-  ended: Promise<typeof ENDED>,
+  ending: Ending,
 ): Promise<boolean> {
   const source = pieces(data)[Symbol.asyncIterator]()
   for (;;) {
-    const next = await Promise.race([source.next(), ended])
+    const next = await ending.or(source.next())
     if (next === ENDED) break
     if (next.done) return true
     const taken = connection.send(encode.writeData(channel, next.value))
-    if ((await withinSilence<unknown>(connection, taken, ended)) === ENDED) break
+    if ((await withinSilence(connection, ending.or(taken))) === ENDED) break
   }
   // Lets the source go; not waited for, since a source that gives nothing would never come to it.
   source.return?.(undefined).catch(() => {})
   return false
 }
 
-/** What comes first; the connection is closed when neither comes in time. The source's time does not count. */
-async function withinSilence<T>(connection: Connection, ...outcomes: readonly Promise<T>[]): Promise<Awaited<T>> {
+/** The outcome; the connection is closed when it does not come in time. The source's time does not count. */
+async function withinSilence<T>(connection: Connection, outcome: Promise<T>): Promise<T> {
   const silence = setTimeout(() => connection.close(`no progress within ${SILENCE_MS} ms`), SILENCE_MS)
   try {
-    return await Promise.race(outcomes)
+    return await outcome
   } finally {
     clearTimeout(silence)
   }
