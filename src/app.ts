@@ -33,8 +33,11 @@ export interface App {
   readonly readiness: Readonly<Record<'engine' | 'runtime', (signal: AbortSignal) => Promise<void>>>
   /** Builds the image of the default runtime if it is missing; a failure is a warning: the first call tries again. */
   prepareInBackground(): void
-  /** Removes what ended servers left that is of no use, and from now on old images; an engine that is down is a warning, not an error. */
-  sweepInBackground(): void
+  /**
+   * Removes what ended servers left that is of no use, at once and, if asked to, again and again, and from now on old images; an engine that is
+   * down is a warning, not an error.
+   */
+  sweepInBackground(options?: { readonly everyMs: number }): void
   /** Lets go of the sandboxes (they run on, unless idle ones are to be evicted) and of the engine. */
   close(options?: { readonly evictIdle?: boolean }): Promise<void>
 }
@@ -44,6 +47,8 @@ const SPOOL_BYTES = 64 * 1024 ** 2
 const SHM_BYTES = 64 * 1024 ** 2
 /** Beyond the server's own idle timeout, so that a supervisor ends by itself only when no server does it. */
 const IDLE_EXIT_FACTOR = 2
+/** Between two looks at what may have been left behind, in milliseconds: longer than it takes to make a sandbox. */
+const SECOND_LOOK_MS = 10_000
 
 /** The only wiring: config → engine → runtimes → registry. */
 export function createApp(
@@ -109,6 +114,7 @@ export function createApp(
     logger,
     telemetry,
   })
+  let sweeper: NodeJS.Timeout | undefined
   return {
     engine,
     catalogue,
@@ -144,11 +150,24 @@ export function createApp(
         logger.warn({ err: error, runtime: config.runtime }, 'the image of the default runtime is not ready')
       })
     },
-    sweepInBackground: () => {
-      registry.removeEnded().catch((error: unknown) => logger.warn({ err: error }, 'sweep failed'))
+    sweepInBackground: ({ everyMs } = { everyMs: 0 }) => {
+      const sweep = async (): Promise<void> => {
+        const { suspects } = await registry.lookForLeftovers()
+        await registry.removeEnded()
+        const pauseMs = suspects > 0 ? SECOND_LOOK_MS : everyMs
+        if (pauseMs > 0) sweeper = setTimeout(begin, pauseMs).unref()
+      }
+      const begin = (): void => {
+        sweep().catch((error: unknown) => {
+          logger.warn({ err: error }, 'sweep failed')
+          if (everyMs > 0) sweeper = setTimeout(begin, everyMs).unref()
+        })
+      }
+      begin()
       janitor.start()
     },
     close: async ({ evictIdle = false } = {}) => {
+      clearTimeout(sweeper)
       await registry.close(evictIdle)
       await janitor.stop()
       await engine.close()

@@ -1,14 +1,22 @@
 import type { App } from './app.ts'
 import type { Config } from './config/settings.ts'
-import { createAuthenticator } from './http/auth/create.ts'
+import { createAuthenticator, isLoopback } from './http/auth/create.ts'
 import { healthRoutes } from './http/health.ts'
 import { metricsRoute } from './http/metrics-route.ts'
 import { createHttpFront } from './http/server.ts'
 import type { Logger } from './lib/logger.ts'
+import { bindV1 } from './mcp/bind-v1.ts'
+import { bindV2 } from './mcp/bind-v2.ts'
 import type { Metrics } from './metrics.ts'
+import { createService } from './service.ts'
+import { createMcpRoutes } from './transports/mcp-routes.ts'
 
 /** Requests under way when a signal comes have this long to be answered, in milliseconds: within the 10 s that engines grant a container. */
 const DRAIN_MS = 7000
+/** So much of it is for the ends of streams. */
+const MARGIN_MS = 1000
+/** Between two looks for what servers that were killed left behind, in milliseconds. */
+const SWEEP_MS = 60_000
 /** And then the sandboxes this long to be let go, also by an engine that does not answer. */
 const CLOSE_MS = 2000
 
@@ -23,6 +31,16 @@ export async function serveHttp(
   metrics.watch('sandboxes', () => ({ ...app.registry.states() }))
   metrics.watch('callsRunning', () => app.admission.running)
   metrics.watch('callsWaiting', () => app.admission.waiting)
+  const service = createService(app, config, logger)
+  const mcp = createMcpRoutes({
+    bindV1: (caller) => bindV1(service, caller),
+    bindV2: (caller) => bindV2(service, caller),
+    limits: { idleMs: config.sessionIdle, max: config.maxSessions, maxPerUser: config.maxSessionsPerUser },
+    anonymous: () => app.registry.anonymousUser(),
+    // On the machine's own address everybody is the person at it.
+    namelessUser: isLoopback(config.host) ? config.user : undefined,
+    logger,
+  })
   const front = createHttpFront({
     config,
     authenticator: await createAuthenticator(config, logger),
@@ -31,17 +49,19 @@ export async function serveHttp(
     routes: {
       health: healthRoutes({ checks: app.readiness, isStopping: () => stopped.aborted }),
       metrics: metricsRoute(metrics),
+      mcp: mcp.router,
     },
   })
   const address = await front.listen()
-  app.sweepInBackground()
+  app.sweepInBackground({ everyMs: SWEEP_MS })
   app.prepareInBackground()
   logger.info({ address: address.origin, auth: config.auth }, `listening on ${address.origin}`)
   if (process.stderr.isTTY) process.stderr.write(startMessage(address, config))
   if (!stopped.aborted) await new Promise((stop) => stopped.addEventListener('abort', stop, { once: true }))
   logger.info({ by: stopped.reason }, 'stopping')
   setTimeout(() => process.exit(), DRAIN_MS + CLOSE_MS).unref()
-  await front.close(DRAIN_MS)
+  // Streams end with their sessions, and only then connections are free to.
+  await Promise.all([front.close(DRAIN_MS), mcp.close(DRAIN_MS - MARGIN_MS)])
 }
 
 /** For the person at the terminal: where clients connect. */

@@ -325,6 +325,22 @@ export const SETTINGS = {
     fallback: 200,
     about: 'Sandboxes of this server that may run at once.',
   },
+  sessionIdle: {
+    schema: duration(1000),
+    fallback: '30m',
+    about:
+      'Idle time after which an MCP session over HTTP ends: no request, no open stream. The sandbox stays, unless the caller has no name.',
+  },
+  maxSessions: {
+    schema: integer(1, 1_000_000),
+    fallback: 1000,
+    about: 'MCP sessions over HTTP that may be open at once.',
+  },
+  maxSessionsPerUser: {
+    schema: integer(1, 1_000_000),
+    fallback: 100,
+    about: 'MCP sessions of one user. For a further one the one that was idle longest ends.',
+  },
   maxCalls: {
     schema: integer(1, 100_000),
     fallback: 256,

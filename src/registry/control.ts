@@ -2,8 +2,8 @@ import type { Engine } from '../engine/engine.ts'
 import { SandboxError } from '../errors/sandbox-error.ts'
 import type { ControlOptions, SandboxControl } from '../sandbox/control.ts'
 import type { SandboxIdentity } from './identity.ts'
-import { removeChoice, writeChoice } from './runtime-choice.ts'
-import { removeContainer, removeWorkspace } from './take-down.ts'
+import { writeChoice } from './runtime-choice.ts'
+import { removeContainer, removeEverything, removeWorkspace } from './take-down.ts'
 
 export interface ControlDeps {
   readonly engine: Engine
@@ -59,9 +59,6 @@ export class UserControl implements SandboxControl {
 
   async destroy({ signal }: ControlOptions): Promise<void> {
     const { engine, identity, whileDown } = this.#deps
-    await whileDown(async () => {
-      await removeWorkspace(engine, identity)
-      await removeChoice(engine, identity)
-    }, signal)
+    await whileDown(() => removeEverything(engine, identity), signal)
   }
 }

@@ -14,6 +14,8 @@ export const LABEL = {
   digest: `${PREFIX}digest`,
   uid: `${PREFIX}uid`,
   schema: `${PREFIX}schema`,
+  /** On what belongs to a session without a user and is of no use after it. */
+  anonymous: `${PREFIX}anonymous`,
 } as const
 
 /** What a user is called in the engine. A pure function of installation and user, so that every server finds the same sandbox. */
@@ -25,6 +27,8 @@ export interface SandboxIdentity {
   readonly volumeName: string
   /** Name of the volume that stands for the user's choice of a runtime. */
   readonly choiceName: string
+  /** True where there is no user, but a session of a caller without a name: all of it dies with the session. */
+  readonly isAnonymous: boolean
 }
 
 /** Bytes before a user's name that no installation's name can hold, so that no two pairs are hashed alike. */
@@ -34,16 +38,22 @@ const SEPARATOR = '\0'
 const LONE_SURROGATE = /\p{Surrogate}/u
 
 /** Fails with `invalid_argument` for a name that is not valid Unicode. */
-export function identityOf(installation: string, user: string): SandboxIdentity {
+export function identityOf(installation: string, user: string, isAnonymous = false): SandboxIdentity {
   if (LONE_SURROGATE.test(user))
     throw new SandboxError('invalid_argument', 'The name of the user is not valid Unicode.')
   const userHash = createHash('sha256').update(`${installation}${SEPARATOR}${user}`).digest('hex').slice(0, 32)
+  return identityOfHash(installation, userHash, isAnonymous)
+}
+
+/** The identity of the user whose hash a label has. */
+export function identityOfHash(installation: string, userHash: string, isAnonymous: boolean): SandboxIdentity {
   return {
     installation,
     userHash,
     containerName: `sandbox-mcp-${userHash}`,
     volumeName: `sandbox-mcp-${userHash}`,
     choiceName: `sandbox-mcp-${userHash}-runtime`,
+    isAnonymous,
   }
 }
 
@@ -75,7 +85,7 @@ export function containerLabels(identity: SandboxIdentity, runtime: string, dige
     [LABEL.runtime]: runtime,
     [LABEL.digest]: digest,
     [LABEL.uid]: String(uid),
-    [LABEL.schema]: SCHEMA,
+    ...schemaLabels(identity),
   }
 }
 
@@ -85,7 +95,7 @@ export function volumeLabels(identity: SandboxIdentity, uid: number): Labels {
     [LABEL.installation]: identity.installation,
     [LABEL.user]: identity.userHash,
     [LABEL.uid]: String(uid),
-    [LABEL.schema]: SCHEMA,
+    ...schemaLabels(identity),
   }
 }
 
@@ -95,9 +105,16 @@ export function choiceLabels(identity: SandboxIdentity, runtime: string): Labels
     [LABEL.installation]: identity.installation,
     [LABEL.user]: identity.userHash,
     [LABEL.runtime]: runtime,
-    [LABEL.schema]: SCHEMA,
+    ...schemaLabels(identity),
   }
 }
+
+function schemaLabels({ isAnonymous }: SandboxIdentity): Labels {
+  return { [LABEL.schema]: SCHEMA, ...(isAnonymous ? ANONYMOUS_LABELS : {}) }
+}
+
+/** Labels by which what belongs to sessions without a user is found. */
+export const ANONYMOUS_LABELS: Labels = { [LABEL.anonymous]: 'true' }
 
 /** Labels of the containers that download packages for a user; without one, of all users. */
 export function fetchLabels(installation: string, userHash?: string): Labels {

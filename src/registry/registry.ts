@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import pLimit from 'p-limit'
 import type { Engine, EngineInfo } from '../engine/engine.ts'
 import { codeOf, SandboxError } from '../errors/sandbox-error.ts'
@@ -10,10 +11,13 @@ import type { FetchCall, FetchedPackages, FetchRequest, FetchScene } from '../ru
 import type { SandboxControl } from '../sandbox/control.ts'
 import { Sandbox } from '../sandbox/sandbox.ts'
 import { UserControl } from './control.ts'
+import type { AnonymousUser } from './anonymous.ts'
+import { AnonymousLeftovers } from './anonymous-leftovers.ts'
 import { fetchLabels, identityOf, installationLabels, type SandboxIdentity } from './identity.ts'
 import type { ExistingOptions, SandboxLease, SandboxProvider } from './lease.ts'
 import { place, type PlacedSandbox, type PlacementOptions } from './placement.ts'
 import { sandboxFacts, type SandboxPolicy } from './sandbox-spec.ts'
+import { removeEverything } from './take-down.ts'
 import { UserSandbox } from './user-sandbox.ts'
 
 export interface RegistryDeps {
@@ -54,6 +58,9 @@ const SWEEP_SHARE = 4
 const MIN_SWEEP_MS = 250
 const MAX_SWEEP_MS = 30_000
 
+/** Of the names of anonymous users, which nobody can guess. */
+const ANONYMOUS_BYTES = 16
+
 /**
  * Which sandbox belongs to whom, and for how long. Holds only what can be found again in the engine: a server that is killed loses
  * nothing, and the next one adopts what runs.
@@ -64,12 +71,18 @@ export class Registry implements SandboxProvider {
   readonly #limitStarts: ReturnType<typeof pLimit>
   readonly #telemetry: Telemetry
   readonly #sweeper: NodeJS.Timeout | undefined
+  /** By their names: those that last as long as a session. */
+  readonly #anonymous = new Map<string, SandboxIdentity>()
+  readonly #leftovers: AnonymousLeftovers
   #closed = false
 
   constructor(deps: RegistryDeps) {
     this.#deps = deps
     this.#limitStarts = pLimit(deps.maxStarts)
     this.#telemetry = deps.telemetry ?? noTelemetry
+    const { engine, installation, logger } = deps
+    const isOurs = (hash: string) => [...this.#anonymous.values()].some(({ userHash }) => userHash === hash)
+    this.#leftovers = new AnonymousLeftovers({ engine, installation, isOurs, logger })
     if (deps.idleTimeoutMs > 0) {
       const everyMs = Math.min(MAX_SWEEP_MS, Math.max(MIN_SWEEP_MS, deps.idleTimeoutMs / SWEEP_SHARE))
       this.#sweeper = setInterval(() => void this.#sweep(), everyMs)
@@ -80,6 +93,7 @@ export class Registry implements SandboxProvider {
   /** A lease on the user's sandbox, which is started, woken or adopted first. While it is held the sandbox is not evicted. */
   async acquire(user: string, options: PlacementOptions = {}): Promise<SandboxLease> {
     if (this.#closed) throw new SandboxError('cancelled', 'The server is shutting down.')
+    options.signal?.throwIfAborted()
     const entry = this.#entry(user)
     const { link } = entry
     link.addLease()
@@ -123,7 +137,7 @@ export class Registry implements SandboxProvider {
     const { engine, runtimes, runtime } = this.#deps
     return new UserControl({
       engine,
-      identity: identityOf(this.#deps.installation, user),
+      identity: this.#identityOf(user),
       runtimes,
       prepareRuntime: (name, options) => runtime(name, options),
       whileDown: (change, signal) => this.#entry(user).link.whileDown(change, signal),
@@ -152,6 +166,19 @@ export class Registry implements SandboxProvider {
     return ended.length
   }
 
+  /** A user for one session of a caller without a name. What it makes is labelled, so that a later server can tell that it is of no use. */
+  anonymousUser(): AnonymousUser {
+    const user = `anonymous ${randomBytes(ANONYMOUS_BYTES).toString('hex')}`
+    const identity = identityOf(this.#deps.installation, user, true)
+    this.#anonymous.set(user, identity)
+    return { user, end: () => this.#endAnonymous(user, identity) }
+  }
+
+  /** Looks for what anonymous sessions of servers that were killed left behind: see {@link AnonymousLeftovers}. */
+  lookForLeftovers(): Promise<{ readonly removed: number; readonly suspects: number }> {
+    return this.#leftovers.look()
+  }
+
   /** How many sandboxes this server holds, by state: being started · used by a call · connected and not used. */
   states(): { readonly starting: number; readonly in_use: number; readonly idle: number } {
     const states = { starting: 0, in_use: 0, idle: 0 }
@@ -170,10 +197,25 @@ export class Registry implements SandboxProvider {
     for (const { link } of this.#entries.values()) link.close()
   }
 
+  #identityOf(user: string): SandboxIdentity {
+    return this.#anonymous.get(user) ?? identityOf(this.#deps.installation, user)
+  }
+
+  async #endAnonymous(user: string, identity: SandboxIdentity): Promise<void> {
+    const entry = this.#entries.get(user)
+    try {
+      // Without an entry nothing was ever made.
+      await entry?.link.retire(() => removeEverything(this.#deps.engine, identity))
+    } finally {
+      this.#entries.delete(user)
+      this.#anonymous.delete(user)
+    }
+  }
+
   #entry(user: string): Entry {
     const found = this.#entries.get(user)
     if (found) return found
-    const identity = identityOf(this.#deps.installation, user)
+    const identity = this.#identityOf(user)
     const logger = this.#deps.logger.child({ user: identity.userHash })
     const deps = { ...this.#deps, logger }
     const link = new UserSandbox({
@@ -219,21 +261,33 @@ export class Registry implements SandboxProvider {
 
   /** At the limit the sandbox that was idle longest goes to sleep; if none is idle the caller is told to come back. */
   async #makeRoom(forLink: UserSandbox): Promise<void> {
-    const others = [...this.#entries.values()].map(({ link }) => link).filter((link) => link !== forLink)
+    const entries = [...this.#entries.values()].filter(({ link }) => link !== forLink)
+    const others = entries.map(({ link }) => link)
     // A lease counts before its sandbox starts, so that two newcomers do not take the same place.
     const taken = others.filter((link) => link.leases > 0 || link.isConnected || link.isStarting)
     if (taken.length < this.#deps.maxSandboxes) return
-    const idle = others.filter((link) => link.isConnected && link.idleMs > 0).sort((a, b) => b.idleMs - a.idleMs)
+    const idle = entries
+      .filter(mayBeEvicted)
+      .map(({ link }) => link)
+      .filter((link) => link.isConnected && link.idleMs > 0)
+      .sort((a, b) => b.idleMs - a.idleMs)
     for (const link of idle) if (await this.#evict(link, 0, 'room')) return
     throw new SandboxError('sandbox_limit', `All ${this.#deps.maxSandboxes} sandboxes of this server are in use.`)
   }
 
   async #sweep(): Promise<void> {
     const { idleTimeoutMs } = this.#deps
-    const idle = [...this.#entries.entries()].filter(([, { link }]) => link.idleMs >= idleTimeoutMs)
+    const idle = [...this.#entries.entries()].filter(
+      ([, entry]) => mayBeEvicted(entry) && entry.link.idleMs >= idleTimeoutMs,
+    )
     await Promise.all(idle.map(([, { link }]) => this.#evict(link, idleTimeoutMs, 'idle')))
     for (const [user, { link }] of idle) {
       if (!link.isConnected && !link.isStarting && link.leases === 0) this.#entries.delete(user)
     }
   }
+}
+
+/** An anonymous session's sandbox lasts as long as its session: without a container nothing would tell its files from those of a dead server. */
+function mayBeEvicted({ identity }: Entry): boolean {
+  return !identity.isAnonymous
 }

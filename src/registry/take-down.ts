@@ -2,6 +2,7 @@ import type { Engine } from '../engine/engine.ts'
 import { isSandboxError } from '../errors/sandbox-error.ts'
 import { foreign } from './foreign.ts'
 import { belongsTo, type SandboxIdentity } from './identity.ts'
+import { removeChoice } from './runtime-choice.ts'
 
 /** Another server may start the sandbox again in between; more rounds than this mean that something else is wrong. */
 const MAX_ROUNDS = 5
@@ -29,4 +30,10 @@ export async function removeWorkspace(engine: Engine, identity: SandboxIdentity)
       if (!isSandboxError(error, 'engine_failed') || round === MAX_ROUNDS) throw error
     }
   }
+}
+
+/** Removes all that there is of a user: container, files, choice of a runtime. */
+export async function removeEverything(engine: Engine, identity: SandboxIdentity): Promise<void> {
+  await removeWorkspace(engine, identity)
+  await removeChoice(engine, identity)
 }

@@ -149,6 +149,14 @@ export class UserSandbox implements SandboxLink {
     await changed
   }
 
+  /** Lets go for good, and runs `change` on what is left: nothing is started any more, and what was being started is there by then. */
+  async retire(change: () => Promise<void>): Promise<void> {
+    this.#closed = true
+    while (this.#starting ?? this.#evicting) await Promise.allSettled([this.#starting, this.#evicting])
+    this.close()
+    await change()
+  }
+
   /** Lets go for good: the connection ends, the sandbox and what runs in it go on, and nothing is started any more. */
   close(): void {
     this.#closed = true

@@ -7,7 +7,7 @@ import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import type { JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js'
 import type { Logger } from '../lib/logger.ts'
 import { isModern } from './era.ts'
-import { OpenRequests } from './open-requests.ts'
+import { answeredBy, cancelledBy, OpenRequests, requestOf } from './open-requests.ts'
 
 /** After the client has closed our stdin, its open requests have this long to be answered, in milliseconds. */
 const DRAIN_MS = 3000
@@ -99,21 +99,24 @@ class Channel implements Transport {
   }
 
   receive(message: JSONRPCMessage): void {
-    this.open.received(message)
+    const request = requestOf(message)
+    if (request !== undefined) this.open.begin([request])
+    const cancelled = cancelledBy(message)
+    if (cancelled !== undefined) this.open.end(cancelled)
     if (this.#early) this.#early.push(message)
     else this.onmessage?.(message)
   }
 
   /** True for a cancel of one of this channel's requests: a cancel need not say of what revision it is. */
   isWaitingFor(message: JSONRPCMessage): boolean {
-    if (!('method' in message) || message.method !== 'notifications/cancelled') return false
-    const id = message.params?.['requestId']
-    return (typeof id === 'string' || typeof id === 'number') && this.open.has(id)
+    const id = cancelledBy(message)
+    return id !== undefined && this.open.has(id)
   }
 
   async send(message: JSONRPCMessage): Promise<void> {
     await this.#wire.send(message)
-    this.open.sent(message)
+    const answered = answeredBy(message)
+    if (answered !== undefined) this.open.end(answered)
   }
 
   close(): Promise<void> {

@@ -131,8 +131,8 @@ export async function registryLab(options: FakeEngineOptions = {}): Promise<Regi
 }
 
 /** The name of a user's container and volume in the lab. */
-export function labIdentity(user: string) {
-  return identityOf(INSTALLATION, user)
+export function labIdentity(user: string, isAnonymous = false) {
+  return identityOf(INSTALLATION, user, isAnonymous)
 }
 
 function newState(mute: boolean): SupervisorState {
@@ -157,6 +157,9 @@ function answer(
     return undefined
   }
   if (type === FrameType.ping) return reply.ok(channel)
+  if (type === FrameType.info) {
+    return reply.info(channel, [...state.connections].filter(({ isClosed }) => !isClosed).length)
+  }
   if (type !== FrameType.stat) return undefined
   return state.held ? reply.error(channel, 'quiescing') : reply.stat(channel)
 }

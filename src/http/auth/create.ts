@@ -28,8 +28,13 @@ export async function createAuthenticator(config: AuthConfig, logger: Logger): P
 }
 
 function onLoopbackOnly({ host, insecure }: AuthConfig): Authenticator {
-  if (LOOPBACK.test(host) || insecure) return authenticateNobody()
+  if (isLoopback(host) || insecure) return authenticateNobody()
   throw new SandboxError('config_invalid', `--auth none would let everybody who reaches ${host} in.`, {
     hint: 'Use --auth tokens, jwt or proxy, listen on 127.0.0.1, or say --insecure where the network itself is the boundary.',
   })
+}
+
+/** True for an address to listen on that only this machine reaches. */
+export function isLoopback(host: string): boolean {
+  return LOOPBACK.test(host)
 }
