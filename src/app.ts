@@ -21,6 +21,8 @@ import { SUPERSEDED_KEPT_MS } from './runtimes/prune-images.ts'
 /** The parts of the program, connected. Nothing has been asked of the engine yet. */
 export interface App {
   readonly engine: Engine
+  /** True when the engine runs on this machine. */
+  readonly engineIsLocal: boolean
   readonly catalogue: Catalogue
   readonly images: RuntimeImages
   readonly telemetry: Telemetry
@@ -117,6 +119,7 @@ export function createApp(
   let sweeper: NodeJS.Timeout | undefined
   return {
     engine,
+    engineIsLocal: address.socketPath !== undefined,
     catalogue,
     images,
     telemetry,

@@ -42,6 +42,19 @@ export interface EngineInfo {
   readonly seccomp: boolean
   /** Names of the OCI runtimes that can be asked for: "runc", "runsc", … */
   readonly ociRuntimes: readonly string[]
+  /** Versions of the engine's parts as they tell them: "Engine", "containerd", "runc". */
+  readonly components: Readonly<Record<string, string>>
+  /** The kernel's control groups, and which limits the engine can set with them. */
+  readonly cgroup: {
+    readonly version: string
+    readonly memory: boolean
+    readonly swap: boolean
+    readonly pids: boolean
+  }
+  /** Containers run on while the engine is restarted. */
+  readonly liveRestore: boolean
+  /** Directory of images and volumes on the engine's machine. */
+  readonly rootDir: string
 }
 
 /** What a sandbox's container must be. The hardening profile is not in here: a driver always applies the whole of it. */

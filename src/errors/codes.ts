@@ -185,6 +185,13 @@ export const ERROR_CODES = {
     retryable: true,
     hint: 'The sandbox ended during the call, so its result is unknown. Files in /workspace are kept. Look before you repeat it.',
   },
+  sandbox_busy: {
+    kind: 'conflict',
+    httpStatus: 409,
+    exitCode: 75,
+    retryable: true,
+    hint: 'Try again when nothing runs in it, or use --force: what runs is ended then.',
+  },
   sandbox_limit: {
     kind: 'limit',
     httpStatus: 429,

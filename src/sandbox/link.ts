@@ -10,6 +10,11 @@ export interface SandboxLink {
   afterEviction(signal?: AbortSignal): Promise<SupervisorClient>
 }
 
+/** A link over one open connection: once that is lost, so is the link. For those who look and do not wake. */
+export function directLink(client: SupervisorClient): SandboxLink {
+  return { client: () => Promise.resolve(client), afterEviction: () => Promise.resolve(client) }
+}
+
 /**
  * What may be done when the stream is lost before the answer came.
  * - `anywhere`: ask again, also in a new container (reads; whole overwrites).

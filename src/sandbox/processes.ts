@@ -60,9 +60,9 @@ const PORT_POLL_MS = 100
 /** The commands of a sandbox that run on, or have ended and are still remembered. */
 export class Processes {
   readonly #link: SandboxLink
-  readonly #facts: SandboxFacts
+  readonly #facts: Pick<SandboxFacts, 'spoolDir'>
 
-  constructor(link: SandboxLink, facts: SandboxFacts) {
+  constructor(link: SandboxLink, facts: Pick<SandboxFacts, 'spoolDir'>) {
     this.#link = link
     this.#facts = facts
   }

@@ -69,6 +69,10 @@ const INFO: EngineInfo = {
   userNamespaces: false,
   seccomp: true,
   ociRuntimes: ['runc'],
+  components: { Engine: '1.0.0', runc: '1.4.0' },
+  cgroup: { version: '2', memory: true, swap: true, pids: true },
+  liveRestore: true,
+  rootDir: '/var/lib/fake',
 }
 
 /** Settles a call as a driver does: by its signal, its deadline, its fault, or its body. */

@@ -20,8 +20,17 @@ const Info = z.object({
   MemTotal: z.number(),
   SecurityOptions: z.array(z.string()).nullish(),
   Runtimes: z.record(z.string(), z.unknown()).nullish(),
+  CgroupVersion: z.string().nullish(),
+  MemoryLimit: z.boolean().nullish(),
+  SwapLimit: z.boolean().nullish(),
+  PidsLimit: z.boolean().nullish(),
+  LiveRestoreEnabled: z.boolean().nullish(),
+  DockerRootDir: z.string().nullish(),
 })
-const Version = z.object({ ApiVersion: z.string() })
+const Version = z.object({
+  ApiVersion: z.string(),
+  Components: z.array(z.object({ Name: z.string(), Version: z.string() })).nullish(),
+})
 
 export interface DockerEngineOptions {
   readonly address: EngineAddress
@@ -61,7 +70,7 @@ export function createDockerEngine({ address, logger = silentLogger }: DockerEng
         api.json({ action: 'describe itself', method: 'GET', path: '/info', limits }, Info),
         api.json({ action: 'tell its version', method: 'GET', path: '/version', limits }, Version),
       ])
-      return toEngineInfo(info, version.ApiVersion)
+      return toEngineInfo(info, version)
     },
 
     events: (filter, signal) => dockerEvents(api, filter, signal, logger),
@@ -73,18 +82,27 @@ export function createDockerEngine({ address, logger = silentLogger }: DockerEng
   }
 }
 
-function toEngineInfo(info: z.infer<typeof Info>, apiVersion: string): EngineInfo {
+function toEngineInfo(info: z.infer<typeof Info>, version: z.infer<typeof Version>): EngineInfo {
   const security = info.SecurityOptions ?? []
   const has = (name: string): boolean => security.some((option) => option.split(',').includes(`name=${name}`))
   return {
     version: info.ServerVersion,
-    apiVersion,
+    apiVersion: version.ApiVersion,
     platform: `${info.OSType}/${ARCHITECTURES[info.Architecture] ?? info.Architecture}`,
     cpus: info.NCPU,
     memoryBytes: info.MemTotal,
     userNamespaces: has('userns') || has('rootless'),
     seccomp: has('seccomp'),
     ociRuntimes: Object.keys(info.Runtimes ?? {}),
+    components: Object.fromEntries((version.Components ?? []).map((each) => [each.Name, each.Version])),
+    cgroup: {
+      version: info.CgroupVersion ?? 'unknown',
+      memory: info.MemoryLimit === true,
+      swap: info.SwapLimit === true,
+      pids: info.PidsLimit === true,
+    },
+    liveRestore: info.LiveRestoreEnabled === true,
+    rootDir: info.DockerRootDir ?? '',
   }
 }
 

@@ -1,0 +1,216 @@
+import { existsSync } from 'node:fs'
+import type { App } from './app.ts'
+import type { LoadedConfig } from './config/load.ts'
+import type { Logger } from './lib/logger.ts'
+import type { Output } from './operator/output.ts'
+
+/** One command line, understood. */
+export interface CommandLine {
+  readonly env: NodeJS.ProcessEnv
+  /** What stands after the command, flags apart. */
+  readonly words: readonly string[]
+  readonly loaded: LoadedConfig
+  readonly out: Output
+  readonly flags: CommandFlags
+}
+
+/** Flags of single commands; settings are flags of all of them. */
+export const COMMAND_OPTIONS = {
+  all: { type: 'boolean' },
+  force: { type: 'boolean' },
+  yes: { type: 'boolean' },
+  follow: { type: 'boolean', short: 'f' },
+  interactive: { type: 'boolean', short: 'i' },
+  name: { type: 'string' },
+  expires: { type: 'string' },
+  scope: { type: 'string' },
+} as const
+
+export type CommandFlags = {
+  readonly [K in keyof typeof COMMAND_OPTIONS]?:
+    | ((typeof COMMAND_OPTIONS)[K]['type'] extends 'boolean' ? boolean : string)
+    | undefined
+}
+
+interface Command {
+  /** What follows the command's name. */
+  readonly usage: string
+  readonly summary: string
+  /** Resolves to the exit code where it is not 0. */
+  readonly run: (line: CommandLine) => Promise<number | void>
+}
+
+/** Exit code of `doctor` when something failed (EX_UNAVAILABLE, sysexits.h). */
+const EXIT_UNFIT = 69
+
+/** Subcommands, loaded when used: `--help` need not load an engine's client. */
+export const COMMANDS: Readonly<Record<string, Command>> = {
+  serve: {
+    usage: '',
+    summary: 'Serve MCP over stdio (the default), or over HTTP with --transport http.',
+    run: async ({ loaded, env }) => (await import('./serve.ts')).serve(loaded.config, env),
+  },
+  doctor: {
+    usage: '',
+    summary: 'Find out whether sandboxes work here, and safely: engine, kernel, disk, images, one sandbox tried.',
+    run: async (line) => {
+      const { loaded, out } = line
+      const { doctor } = await import('./operator/doctor/doctor.ts')
+      const { config } = loaded
+      const isFit = await withApp(line, (app) => doctor({ ...app, provider: app.registry, config, out }))
+      return isFit ? 0 : EXIT_UNFIT
+    },
+  },
+  config: {
+    usage: '',
+    summary: 'Show the effective settings and where each comes from.',
+    run: async ({ loaded, out }) => (await import('./operator/config.ts')).showConfig(loaded, out),
+  },
+  build: {
+    usage: '[NAME…|--all]',
+    summary: 'Build the images of runtimes, so that no call waits for one.',
+    run: async (line) => {
+      const { loaded, out, words, flags } = line
+      const { build } = await import('./operator/build.ts')
+      const names = words.length > 0 ? words : [loaded.config.runtime]
+      await withApp(line, (app) => build({ names, all: flags.all === true }, { ...app, out }))
+    },
+  },
+  runtimes: {
+    usage: '',
+    summary: 'List the runtimes: their packages, which are built, how many sandboxes use each.',
+    run: async (line) => {
+      const { out } = line
+      const { listRuntimes } = await import('./operator/runtimes.ts')
+      await withApp(line, (app) => listRuntimes({ ...app, out }))
+    },
+  },
+  list: {
+    usage: '',
+    summary: 'List the sandboxes, also those that sleep.',
+    run: async (line) => {
+      const { loaded, out } = line
+      const { listSandboxes } = await import('./operator/list.ts')
+      const { installation } = loaded.config
+      const knownUsers = await usersOf(loaded)
+      await withApp(line, ({ engine }) => listSandboxes({ engine, installation, knownUsers, out }))
+    },
+  },
+  show: {
+    usage: 'USER',
+    summary: 'Show one sandbox: state, limits, use, what runs.',
+    run: async (line) => {
+      const { loaded, out, words } = line
+      const { showSandbox } = await import('./operator/show.ts')
+      const identity = await identityIn(loaded, words[0])
+      await withApp(line, ({ engine }) => showSandbox(identity, { engine, out }))
+    },
+  },
+  exec: {
+    usage: 'USER -- COMMAND',
+    summary: 'Run a command in a user’s sandbox, as the user; -i passes standard input on (up to 512 KiB).',
+    run: async (line) => {
+      const { loaded, words, flags } = line
+      const { execInSandbox } = await import('./operator/exec.ts')
+      const [user = '', ...command] = words
+      const stdin = flags.interactive === true ? await readStdin() : undefined
+      const sinks = await terminalSinks()
+      return await withApp(line, ({ registry }, logger) =>
+        execInSandbox(
+          { user, words: command },
+          {
+            provider: registry,
+            maxTimeoutMs: loaded.config.maxTimeout,
+            sinks,
+            stdin,
+            interrupted: interrupted(),
+            logger,
+          },
+        ),
+      )
+    },
+  },
+  logs: {
+    usage: 'USER [ID]',
+    summary: 'List the commands of a sandbox that runs, or print the output of one; -f follows it.',
+    run: async (line) => {
+      const { loaded, out, words, flags } = line
+      const { showLogs } = await import('./operator/logs.ts')
+      const identity = await identityIn(loaded, words[0])
+      const sinks = await terminalSinks()
+      const args = { id: words[1], follow: flags.follow === true }
+      await withApp(line, ({ engine }) => showLogs(identity, args, { engine, out, sinks, signal: interrupted() }))
+    },
+  },
+  stop: {
+    usage: 'USER',
+    summary: 'Put a sandbox to sleep; its files stay. One that is in use only with --force.',
+    run: async (line) => {
+      const { loaded, out, words, flags } = line
+      const { stopSandbox } = await import('./operator/stop.ts')
+      const identity = await identityIn(loaded, words[0])
+      await withApp(line, ({ engine }) => stopSandbox(identity, { force: flags.force === true }, { engine, out }))
+    },
+  },
+  destroy: {
+    usage: 'USER --yes',
+    summary: 'Remove a user’s sandbox and all its files for good.',
+    run: async (line) => {
+      const { loaded, out, words, flags } = line
+      const { destroySandbox } = await import('./operator/destroy.ts')
+      const identity = await identityIn(loaded, words[0])
+      const args = { confirmed: flags.yes === true }
+      await withApp(line, ({ engine }) => destroySandbox(identity, args, { engine, out }))
+    },
+  },
+  token: {
+    usage: 'add USER|list|revoke ID',
+    summary: 'Tokens of --auth tokens; add takes --name NAME, --expires 90d, --scope SCOPES.',
+    run: async ({ loaded, out, words, flags: { name, expires, scope } }) => {
+      const { token } = await import('./operator/token.ts')
+      await token({ words, name, expires, scope }, { path: loaded.config.tokensFile, out })
+    },
+  },
+}
+
+/** Connects the parts of the program for one command, and lets go of them. */
+async function withApp<T>({ loaded, env }: CommandLine, use: (app: App, logger: Logger) => Promise<T>): Promise<T> {
+  const { createApp } = await import('./app.ts')
+  const { createLogger } = await import('./log.ts')
+  const logger = createLogger('warn')
+  const app = createApp(loaded.config, env, logger)
+  try {
+    return await use(app, logger)
+  } finally {
+    await app.close()
+  }
+}
+
+async function identityIn(loaded: LoadedConfig, user: string | undefined) {
+  const { identityFrom } = await import('./operator/sandboxes.ts')
+  return identityFrom(loaded.config.installation, user)
+}
+
+/** The users that the configuration names. */
+async function usersOf({ config }: LoadedConfig): Promise<ReadonlySet<string>> {
+  const { readTokens } = await import('./http/auth/token-file.ts')
+  const tokens = existsSync(config.tokensFile) ? readTokens(config.tokensFile) : []
+  return new Set([config.user, ...config.runtimes.keys(), ...tokens.map(({ user }) => user)])
+}
+
+async function terminalSinks() {
+  const { sinkTo } = await import('./operator/process-output.ts')
+  return { stdout: sinkTo(process.stdout), stderr: sinkTo(process.stderr) }
+}
+
+/** Fires at the first Ctrl-C, which is then not the end of this process; the second one is. */
+function interrupted(): AbortSignal {
+  const controller = new AbortController()
+  process.once('SIGINT', () => controller.abort())
+  return controller.signal
+}
+
+async function readStdin(): Promise<string> {
+  const { text } = await import('node:stream/consumers')
+  return text(process.stdin)
+}
