@@ -55,7 +55,8 @@ async function main(argv: readonly string[]): Promise<number> {
   const loaded = loadConfig({ flags, env: process.env, file: file || undefined })
   const isTerminal = process.stdout.isTTY && !process.env['NO_COLOR']
   const out: Output = { write: (text) => process.stdout.write(text), isTerminal, json: values['json'] === true }
-  return (await known.run({ env: process.env, words, loaded, out, flags: values })) ?? 0
+  const exitCode = await known.run({ env: process.env, words, loaded, out, flags: values })
+  return typeof exitCode === 'number' ? exitCode : 0
 }
 
 function flagType({ isSwitch }: Setting): 'boolean' | 'string' {

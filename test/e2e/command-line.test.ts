@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { execFile } from 'node:child_process'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,6 +6,7 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { useInstallation } from '../helpers/installation.ts'
+import { run } from '../helpers/run-cli.ts'
 import { hostEnvironment, ROOT } from '../helpers/start-server.ts'
 
 const installation = useInstallation()
@@ -15,22 +15,6 @@ beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'command-line-'))
 })
 afterAll(() => rm(directory, { recursive: true }))
-
-interface Ran {
-  readonly code: number | string | null | undefined
-  readonly stdout: string
-  readonly stderr: string
-}
-
-/** Runs the program to its end. */
-function run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ran> {
-  return new Promise((resolve) => {
-    const options = { cwd: ROOT, env: { ...hostEnvironment(), ...env } }
-    execFile(process.execPath, ['dist/cli.js', ...args], options, (error, stdout, stderr) =>
-      resolve({ code: error ? error.code : 0, stdout, stderr }),
-    )
-  })
-}
 
 async function configFile(content: string): Promise<string> {
   const path = join(directory, `${randomUUID()}.json`)
