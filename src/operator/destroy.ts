@@ -1,8 +1,7 @@
 import type { Engine } from '../engine/engine.ts'
 import { SandboxError } from '../errors/sandbox-error.ts'
 import type { SandboxIdentity } from '../registry/identity.ts'
-import { removeChoice } from '../registry/runtime-choice.ts'
-import { removeWorkspace } from '../registry/take-down.ts'
+import { removeEverything } from '../registry/take-down.ts'
 import type { Output } from './output.ts'
 import { findSandbox } from './sandboxes.ts'
 
@@ -33,8 +32,7 @@ export async function destroySandbox(
       hint: 'Add --yes to do that.',
     })
   }
-  await removeWorkspace(engine, identity)
-  await removeChoice(engine, identity)
+  await removeEverything(engine, identity)
   if (out.json) out.write(`${JSON.stringify({ id, destroyed: true }, undefined, 2)}\n`)
   else out.write(`${id} is destroyed: container and files are gone.\n`)
 }

@@ -17,6 +17,8 @@ export interface ListedSandbox {
   readonly id: string
   /** null where the configuration does not name the user. */
   readonly user: string | null
+  /** It belongs to a session without a user, and ends with it. */
+  readonly anonymous: boolean
   readonly state: SandboxState
   readonly runtime: string | null
   readonly containerId: string | null
@@ -37,6 +39,7 @@ export async function listSandboxes({
   const listed = found.map(({ identity, state, runtime, containerId, hasWorkspace }) => ({
     id: `id:${identity.userHash}`,
     user: names.get(identity.userHash) ?? null,
+    anonymous: identity.isAnonymous,
     state,
     runtime: runtime ?? null,
     containerId: containerId ?? null,
@@ -48,6 +51,6 @@ export async function listSandboxes({
   return listed
 }
 
-function row({ id, user, state, runtime, containerId, hasWorkspace }: ListedSandbox): string[] {
+function row({ id, user, anonymous, state, runtime, containerId, hasWorkspace }: ListedSandbox): string[] {
   return [id, user ?? '', state, runtime ?? '', containerId?.slice(0, SHORT_ID) ?? '', hasWorkspace ? 'kept' : 'none']
 }

@@ -33,7 +33,7 @@ export function identityFrom(installation: string, user: string | undefined): Sa
     throw new SandboxError('invalid_argument', 'Whose sandbox?', { hint: 'Give a user, or an id of sandbox-mcp list.' })
   }
   const hash = BY_HASH.exec(user)?.[1]
-  if (hash !== undefined) return identityOfHash(installation, hash)
+  if (hash !== undefined) return identityOfHash(installation, hash, false)
   if (user.startsWith('id:')) {
     throw new SandboxError('invalid_argument', 'An id has 32 hexadecimal digits after "id:".', {
       hint: 'Copy it from sandbox-mcp list.',
@@ -51,12 +51,14 @@ export async function findSandboxes(engine: Engine, installation: string): Promi
   const hashes = new Set([...containers, ...volumes].flatMap(({ labels }) => userHashOf(labels)))
   return [...hashes].sort().map((hash) => {
     const container = containers.find(({ labels }) => labels[LABEL.user] === hash)
+    const volume = volumes.find(({ labels }) => labels[LABEL.user] === hash)
+    const isAnonymous = (container ?? volume)?.labels[LABEL.anonymous] !== undefined
     return {
-      identity: identityOfHash(installation, hash),
+      identity: identityOfHash(installation, hash, isAnonymous),
       state: container ? STATES[container.state] : 'evicted',
       containerId: container?.id,
       runtime: container?.labels[LABEL.runtime],
-      hasWorkspace: volumes.some(({ labels }) => labels[LABEL.user] === hash),
+      hasWorkspace: volume !== undefined,
     }
   })
 }
