@@ -8,6 +8,7 @@ import { getMcpConfigForManifest } from '@anthropic-ai/mcpb'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { RUNTIME_LABELS } from '../../src/runtimes/ready-runtime.ts'
 import { TOOLS } from '../../src/tools/index.ts'
+import { CLIENT_CONFIGS, configuredServers } from '../helpers/client-configs.ts'
 import { BASE_IMAGE } from '../helpers/images.ts'
 import { useInstallation } from '../helpers/installation.ts'
 import { launch } from '../helpers/launched-client.ts'
@@ -141,6 +142,16 @@ describe('the npm package', () => {
           for (const tag of tags) await engine.images.remove(tag)
         }
       }
+    })
+
+    test.each(CLIENT_CONFIGS)('is started by $client as examples/clients/$file says', async (config) => {
+      const { sandbox } = configuredServers(config, { SANDBOX_TOKEN: '', 'sandbox-token': '' })
+      if (sandbox?.command === undefined) throw new Error('there is no server that the client starts')
+      const env = { SANDBOX_INSTALLATION: installation.name }
+      await using server = await launch({ ...sandbox, command: sandbox.command }, { cwd: directory, env })
+      expect(await server.toolNames()).toEqual(TOOLS.map(({ name }) => name))
+      expect(server.client.getServerVersion()).toMatchObject({ version: manifest.version })
+      expect(sandbox.env).toEqual({ SANDBOX_USER: 'alice' })
     })
 
     test('says what to do when neither the engine nor a registry has the base of the runtime', async () => {
