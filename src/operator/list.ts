@@ -52,5 +52,12 @@ export async function listSandboxes({
 }
 
 function row({ id, user, anonymous, state, runtime, containerId, hasWorkspace }: ListedSandbox): string[] {
-  return [id, user ?? '', state, runtime ?? '', containerId?.slice(0, SHORT_ID) ?? '', hasWorkspace ? 'kept' : 'none']
+  return [
+    id,
+    user ?? (anonymous ? '(a session)' : ''),
+    state,
+    runtime ?? '',
+    containerId?.slice(0, SHORT_ID) ?? '',
+    hasWorkspace ? 'kept' : 'none',
+  ]
 }
