@@ -343,7 +343,7 @@ export const SETTINGS = {
   },
   maxCalls: {
     schema: integer(1, 100_000),
-    fallback: 256,
+    fallback: 200,
     about:
       'Calls of all users that may run at once, those that only wait for a command included. Further ones wait, and users take turns.',
   },
