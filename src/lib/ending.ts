@@ -19,6 +19,10 @@ export class Ending {
     ended.then(end, end)
   }
 
+  get hasEnded(): boolean {
+    return this.#hasEnded
+  }
+
   /** What `promise` gives, or ENDED if the end comes first. One at a time: the race before is decided by its own promise alone then. */
   or<T>(promise: Promise<T>): Promise<T | typeof ENDED> {
     return new Promise((resolve, reject) => {

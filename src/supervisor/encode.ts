@@ -134,7 +134,6 @@ export const encode = {
       w.text(r.path).u8(WRITE_MODES[r.mode]).u8(flags).u64(r.ifVersion).bytes(r.data),
     )
   },
-  writeData: (channel: number, data: Uint8Array) => frame(FrameType.writeData, channel, (w) => w.raw(data)),
   writeEnd: (channel: number) => frame(FrameType.writeEnd, channel),
   abort: (channel: number) => frame(FrameType.abort, channel),
   mkdir: (channel: number, path: string, mode: number, parents: boolean) =>

@@ -7,8 +7,6 @@ export const PROTOCOL_VERSION = 1
 export const PROTOCOL_MAGIC = 0x31584253
 /** Largest value of a frame's length field, in bytes. */
 export const FRAME_MAX_LENGTH = 2 * 1024 * 1024
-/** Largest DATA and WRITE_DATA payload, in bytes. */
-export const DATA_CHUNK_BYTES = 64 * 1024
 export const KEY_BYTES = 16
 export const BOOT_ID_BYTES = 16
 /** Uid that the bridge runs as, and the only one that the supervisor listens to. */

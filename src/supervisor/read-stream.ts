@@ -14,6 +14,8 @@ export interface ReadRange {
 
 /** Bytes that the supervisor may send ahead of a consumer that is slower than it. */
 const WINDOW_BYTES = 1024 * 1024
+/** Credit is given back in pieces of at least this size: each is a frame on its way through four processes. */
+const GRANT_BYTES = WINDOW_BYTES / 4
 /** Silence after which the connection counts as dead, in milliseconds. */
 const SILENCE_MS = 30_000
 
@@ -36,6 +38,8 @@ export function readFileStream(
     /** Bytes that arrived and were not taken yet: never more than was granted. */
     let undelivered = 0
     let received = 0
+    /** Taken, and not granted again yet. */
+    let owed = 0
     /** The closing reply came: the channel is no longer ours. */
     let replied = false
     /** It failed or was given up: the consumer gets nothing any more. */
@@ -66,13 +70,16 @@ export function readFileStream(
     const deliver = (data: Buffer) => {
       count(data)
       undelivered += data.length
-      if (undelivered > WINDOW_BYTES) throw new MalformedBytes('more data than was granted')
+      if (undelivered + owed > WINDOW_BYTES) throw new MalformedBytes('more data than was granted')
       delivered = delivered.then(async () => {
         if (stopped) return
         await onData(data)
         undelivered -= data.length
         silence?.refresh()
-        if (!replied && !stopped) send(encode.window(channel, data.length))
+        owed += data.length
+        if (owed < GRANT_BYTES || replied || stopped) return
+        send(encode.window(channel, owed))
+        owed = 0
       })
       delivered.catch(abandon)
     }

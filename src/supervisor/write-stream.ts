@@ -3,7 +3,9 @@ import { type Connection, NO_DEADLINE, type RequestOptions } from './connection.
 import type { WriteResult } from './client.ts'
 import { decode } from './decode.ts'
 import { encode, type WriteMode } from './encode.ts'
-import { DATA_CHUNK_BYTES, FrameType } from './protocol.ts'
+import { ConnectionLost } from './errors.ts'
+import { FrameType } from './protocol.ts'
+import { WriteDataFrame } from './write-data-frame.ts'
 
 export interface WriteOptions {
   readonly mode: WriteMode
@@ -58,55 +60,81 @@ export async function writeFile(
     decode.written,
     { ...options, signal, deadlineMs: NO_DEADLINE },
   )
-  /** The write has its outcome, good or bad. */
-  const ending = new Ending(written)
+  const sending = new Sending(connection, channel, written)
   try {
-    const isComplete = await sendPieces(connection, channel, data, ending)
-    if (isComplete) await withinSilence(connection, ending.or(connection.send(encode.writeEnd(channel))))
+    await sending.all(data instanceof Uint8Array ? [data] : data)
   } catch (error) {
     sourceFailed.abort(error)
   }
-  return await withinSilence(connection, written)
+  return await sending.outcome()
 }
 
-/**
- * Sends piece by piece; false when an ERROR of the supervisor, an abort or a lost connection ended it early: that outcome is told by
- * the request. Rejects when the source does.
- */
-async function sendPieces(
-  connection: Connection,
-  channel: number,
-  data: Uint8Array | AsyncIterable<Uint8Array>,
-  ending: Ending,
-): Promise<boolean> {
-  const source = pieces(data)[Symbol.asyncIterator]()
-  for (;;) {
-    const next = await ending.or(source.next())
-    if (next === ENDED) break
-    if (next.done) return true
-    const taken = connection.send(encode.writeData(channel, next.value))
-    if ((await withinSilence(connection, ending.or(taken))) === ENDED) break
+/** Sends the content of one open WRITE, until all is sent or the write has its outcome before. */
+class Sending {
+  readonly #connection: Connection
+  readonly #channel: number
+  readonly #frame: WriteDataFrame
+  readonly #written: Promise<WriteResult>
+  readonly #ending: Ending
+  readonly #silence: NodeJS.Timeout
+  #isComplete = false
+  /** The source's time does not count as the supervisor's silence. */
+  #isWaitingForSource = false
+
+  constructor(connection: Connection, channel: number, written: Promise<WriteResult>) {
+    this.#connection = connection
+    this.#channel = channel
+    this.#frame = new WriteDataFrame(channel)
+    this.#written = written
+    this.#ending = new Ending(written)
+    this.#silence = setTimeout(() => {
+      if (this.#isWaitingForSource) this.#silence.refresh()
+      else connection.close(`no progress within ${SILENCE_MS} ms`)
+    }, SILENCE_MS)
+    const end = (): void => clearTimeout(this.#silence)
+    written.then(end, end)
   }
-  // Lets the source go; not waited for, since a source that gives nothing would never come to it.
-  source.return?.(undefined).catch(() => {})
-  return false
-}
 
-/** The outcome; the connection is closed when it does not come in time. The source's time does not count. */
-async function withinSilence<T>(connection: Connection, outcome: Promise<T>): Promise<T> {
-  const silence = setTimeout(() => connection.close(`no progress within ${SILENCE_MS} ms`), SILENCE_MS)
-  try {
-    return await outcome
-  } finally {
-    clearTimeout(silence)
+  /** Resolves when all is sent, or when an ERROR, an abort or a lost connection ended it. Rejects when the source does. */
+  async all(data: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<void> {
+    const source = Symbol.asyncIterator in data ? data[Symbol.asyncIterator]() : data[Symbol.iterator]()
+    while (!this.#ending.hasEnded) {
+      this.#isWaitingForSource = true
+      const next = await this.#ending.or(Promise.resolve(source.next()))
+      this.#isWaitingForSource = false
+      if (next === ENDED) break
+      if (next.done) return await this.#finish()
+      await this.#sendPiece(next.value)
+    }
+    // Lets the source go; not waited for, since a source that gives nothing would never come to it.
+    void Promise.resolve(source.return?.(undefined)).catch(() => {})
   }
-}
 
-async function* pieces(data: Uint8Array | AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
-  if (data instanceof Uint8Array) yield* slices(data)
-  else for await (const chunk of data) yield* slices(chunk)
-}
+  /** What became of the write. A supervisor that says it is written before it has all of it is none of ours. */
+  async outcome(): Promise<WriteResult> {
+    const result = await this.#written
+    if (this.#isComplete) return result
+    this.#connection.close('the supervisor broke the protocol: WRITTEN before the end')
+    throw new ConnectionLost('the supervisor said that a file was written before it had all of it')
+  }
 
-function* slices(chunk: Uint8Array): Iterable<Uint8Array> {
-  for (let at = 0; at < chunk.length; at += DATA_CHUNK_BYTES) yield chunk.subarray(at, at + DATA_CHUNK_BYTES)
+  async #finish(): Promise<void> {
+    if (!this.#frame.isEmpty) await this.#send(this.#frame.take())
+    if (this.#ending.hasEnded) return
+    this.#isComplete = true
+    await this.#send(encode.writeEnd(this.#channel))
+  }
+
+  async #sendPiece(piece: Uint8Array): Promise<void> {
+    for (let at = 0; at < piece.length && !this.#ending.hasEnded;) {
+      at = this.#frame.fill(piece, at)
+      if (this.#frame.isFull) await this.#send(this.#frame.take())
+    }
+  }
+
+  /** Resolves when the connection has taken the frame, or will not any more. */
+  async #send(frame: Buffer): Promise<void> {
+    this.#silence.refresh()
+    await this.#ending.or(this.#connection.send(frame))
+  }
 }

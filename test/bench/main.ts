@@ -7,6 +7,7 @@ import { flood } from './suites/flood.ts'
 import { latency } from './suites/latency.ts'
 import { memory } from './suites/memory.ts'
 import { commandsPerSecond } from './suites/throughput.ts'
+import { transfer } from './suites/transfer.ts'
 import { openWorld, type World } from './world.ts'
 import { printSuite, type SuiteResult } from './report.ts'
 
@@ -17,6 +18,7 @@ const SUITES: Readonly<Record<string, (world: World) => Promise<SuiteResult>>> =
   flood,
   start: coldStart,
   memory,
+  transfer,
 }
 
 const { values, positionals } = parseArgs({

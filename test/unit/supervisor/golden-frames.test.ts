@@ -6,6 +6,7 @@ import { FrameParser } from '../../../src/lib/frame-parser.ts'
 import { decode } from '../../../src/supervisor/decode.ts'
 import { encode } from '../../../src/supervisor/encode.ts'
 import { FRAME_MAX_LENGTH, FrameType } from '../../../src/supervisor/protocol.ts'
+import { WriteDataFrame } from '../../../src/supervisor/write-data-frame.ts'
 
 const GOLDEN = new Map(
   readFileSync(resolve(import.meta.dirname, '../../fixtures/protocol/frames.txt'), 'utf8')
@@ -23,6 +24,12 @@ function golden(name: string): Buffer {
 /** Bytes 00 01 … 0f. */
 const COUNTING = Buffer.from(Array.from({ length: 16 }, (_, index) => index))
 const REF = 'k7q-42'
+
+function writeData(channel: number, data: Uint8Array): Buffer {
+  const frame = new WriteDataFrame(channel)
+  frame.fill(data)
+  return frame.take()
+}
 
 /** Each host frame from the values of its comment line in frames.txt. */
 const HOST: Record<string, Buffer> = {
@@ -123,7 +130,7 @@ const HOST: Record<string, Buffer> = {
     last: false,
     data: Buffer.alloc(0),
   }),
-  write_data: encode.writeData(18, Buffer.from([0, 1, 2])),
+  write_data: writeData(18, Buffer.from([0, 1, 2])),
   write_end: encode.writeEnd(18),
   abort: encode.abort(18),
   mkdir: encode.mkdir(19, '/workspace/d/e', 0o755, true),

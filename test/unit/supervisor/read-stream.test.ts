@@ -12,6 +12,12 @@ afterEach(() => vi.useRealTimers())
 const WHOLE = { offset: 0, length: 0 }
 const CHUNK = Buffer.alloc(64 * 1024, 1)
 const WINDOW = 1024 * 1024
+/** As much as is granted at once. */
+const GRANT = WINDOW / 4
+
+function grantOfData(channel: number): Buffer[] {
+  return Array.from({ length: GRANT / CHUNK.length }, () => reply.data(channel, CHUNK))
+}
 
 async function settle(): Promise<void> {
   for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve))
@@ -44,22 +50,36 @@ test('an empty file gives no piece', async () => {
 })
 
 describe('back-pressure', () => {
-  test('grants as much as the consumer has taken, when it has taken it', async () => {
+  test('grants what the consumer has taken, once that is a quarter of the window', async () => {
     const { supervisor, client } = await openScripted()
-    const taken = [deferred<void>(), deferred<void>()]
+    const taken = Array.from({ length: 6 }, () => deferred<void>())
     let calls = 0
     const reading = client.read('/x', WHOLE, () => taken[calls++]?.promise)
     const { channel } = await supervisor.next(FrameType.read)
-    await supervisor.send(reply.data(channel, CHUNK), reply.data(channel, CHUNK.subarray(0, 10)))
-    await settle()
-    expect([calls, supervisor.count(FrameType.window)]).toEqual([1, 0])
-    taken[0]?.resolve()
-    expect(fieldsOf(await supervisor.next(FrameType.window)).u32()).toBe(CHUNK.length)
-    expect(calls).toBe(2)
-    taken[1]?.resolve()
-    expect(fieldsOf(await supervisor.next(FrameType.window)).u32()).toBe(10)
+    await supervisor.send(reply.data(channel, CHUNK.subarray(0, 10)), ...grantOfData(channel))
+    for (let piece = 0; piece < 4; piece++) {
+      taken[piece]?.resolve()
+      await settle()
+      expect([calls, supervisor.count(FrameType.window)]).toEqual([piece + 2, 0])
+    }
+    taken[4]?.resolve()
+    expect(fieldsOf(await supervisor.next(FrameType.window)).u32()).toBe(GRANT + 10)
+    await supervisor.send(reply.data(channel, CHUNK))
+    taken[5]?.resolve()
     void supervisor.send(reply.readEnd(channel))
     await reading
+    expect(supervisor.count(FrameType.window)).toBe(1)
+  })
+
+  test('counts what was taken and is not granted again as still held', async () => {
+    const { supervisor, client } = await openScripted()
+    const failure = failureOf(client.read('/x', WHOLE, () => {}))
+    const { channel } = await supervisor.next(FrameType.read)
+    await supervisor.send(reply.data(channel, CHUNK))
+    await settle()
+    const rest = Array.from({ length: WINDOW / CHUNK.length }, () => reply.data(channel, CHUNK))
+    void supervisor.send(...rest)
+    expect(await failure).toMatchObject({ cause: { message: 'more data than was granted' } })
   })
 
   test('lets a supervisor fill the window, and no more', async () => {
@@ -82,7 +102,7 @@ describe('back-pressure', () => {
     const taken = deferred<void>()
     const reading = client.read('/x', WHOLE, () => taken.promise, { deadlineMs: 1000 })
     const { channel } = await supervisor.next(FrameType.read)
-    await supervisor.send(reply.data(channel, CHUNK))
+    await supervisor.send(...grantOfData(channel))
     await settle()
     vi.advanceTimersByTime(10_000)
     expect(connection.isOpen).toBe(true)
@@ -154,14 +174,14 @@ describe('it ends early', () => {
     let calls = 0
     const reading = client.read('/x', WHOLE, () => void calls++, { signal: controller.signal })
     const { channel } = await supervisor.next(FrameType.read)
-    await supervisor.send(reply.data(channel, CHUNK))
+    await supervisor.send(...grantOfData(channel))
     await supervisor.next(FrameType.window)
     controller.abort(new Error('enough'))
     await expect(reading).rejects.toThrow('enough')
     await supervisor.next(FrameType.abort)
     await supervisor.send(reply.data(channel, CHUNK), reply.error(channel, 'cancelled'))
     await settle()
-    expect(calls).toBe(1)
+    expect(calls).toBe(4)
     expect([connection.openChannels, connection.isOpen]).toEqual([0, true])
   })
 
@@ -180,7 +200,7 @@ describe('it ends early', () => {
     const failure = failureOf(reading)
     const { channel } = await supervisor.next(FrameType.read)
     vi.advanceTimersByTime(900)
-    await supervisor.send(reply.data(channel, CHUNK))
+    await supervisor.send(...grantOfData(channel))
     await supervisor.next(FrameType.window)
     vi.advanceTimersByTime(900)
     expect(supervisor.isClosed).toBe(false)

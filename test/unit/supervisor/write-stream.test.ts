@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { deferred } from '../../../src/lib/deferred.ts'
 import { ConnectionLost } from '../../../src/supervisor/errors.ts'
@@ -56,7 +58,7 @@ describe('what is written arrives', () => {
     expect(supervisor.count(FrameType.write) + supervisor.count(FrameType.writeData)).toBe(frames)
   })
 
-  test('larger ones in pieces of 64 KiB', async () => {
+  test('larger ones in frames of 64 KiB, with their headers', async () => {
     const { supervisor, client } = await openScripted()
     acceptWrites(supervisor)
     const data = seededBytes(256 * 1024 + 1)
@@ -65,7 +67,7 @@ describe('what is written arrives', () => {
     const sizes = supervisor.received
       .filter(({ type }) => type === FrameType.writeData)
       .map((each) => each.payload.length)
-    expect(sizes).toEqual([65_536, 65_536, 65_536, 65_536, 1])
+    expect(sizes).toEqual([65_527, 65_527, 65_527, 65_527, 37])
   })
 
   test('streams, whatever the size of their pieces', async () => {
@@ -75,6 +77,40 @@ describe('what is written arrives', () => {
     await client.write('/x', source(...pieces), OVERWRITE)
     expect(sentData(supervisor).equals(Buffer.concat(pieces))).toBe(true)
   })
+})
+
+test('what was sent is not held any more, however long the stream', async () => {
+  setFlagsFromString('--expose-gc')
+  const collectGarbage = runInNewContext('gc') as () => void
+  const { supervisor, client } = await openScripted()
+  acceptWrites(supervisor)
+  const sent: WeakRef<Uint8Array>[] = []
+  async function* many(): AsyncIterable<Uint8Array> {
+    for (let index = 0; index < 50; index++) {
+      const piece = new Uint8Array(70_000)
+      sent.push(new WeakRef(piece))
+      yield piece
+    }
+    // A WeakRef holds what it refers to until the end of the turn.
+    await settle()
+    collectGarbage()
+  }
+  await client.write('/x', many(), OVERWRITE)
+  const held = sent.filter((piece) => piece.deref() !== undefined)
+  expect(held.length).toBeLessThan(5)
+})
+
+test('a supervisor that says it is written before the end is none of ours', async () => {
+  const { supervisor, client, connection } = await openScripted()
+  supervisor.answer = ({ type, channel }) => (type === FrameType.writeData ? reply.written(channel) : undefined)
+  async function* endless(): AsyncIterable<Uint8Array> {
+    for (;;) {
+      await new Promise((resolve) => setImmediate(resolve))
+      yield Buffer.alloc(64 * 1024)
+    }
+  }
+  await expect(client.write('/x', endless(), OVERWRITE)).rejects.toThrow(ConnectionLost)
+  expect(connection.isOpen).toBe(false)
 })
 
 test('a slow stream holds back its source', async () => {
@@ -200,7 +236,7 @@ describe('time', () => {
     acceptWrites(supervisor)
     const more = deferred<void>()
     async function* slow(): AsyncIterable<Uint8Array> {
-      yield Buffer.from('first')
+      yield Buffer.alloc(64 * 1024)
       await more.promise
     }
     const writing = client.write('/x', slow(), OVERWRITE)
