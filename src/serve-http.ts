@@ -41,6 +41,7 @@ export async function serveHttp(
     namelessUser: isLoopback(config.host) ? config.user : undefined,
     logger,
   })
+  metrics.watch('sessions', () => mcp.sessions.byTransport)
   const front = createHttpFront({
     config,
     authenticator: await createAuthenticator(config, logger),

@@ -55,6 +55,13 @@ export class Sessions {
     return this.#open.size
   }
 
+  /** How many are open, by the leg that they came by. */
+  get byTransport(): Readonly<Record<'http' | 'sse', number>> {
+    const counts = { http: 0, sse: 0 }
+    for (const { caller } of this.#open.values()) if (caller.transport !== 'stdio') counts[caller.transport]++
+    return counts
+  }
+
   /** A new session of the caller; `sandbox_limit` when there are too many, `cancelled` when the server stops. */
   open(principal: Principal, transport: CallerTransport): Session {
     if (this.#stopped) throw new SandboxError('cancelled', 'The server is shutting down.')
