@@ -1,5 +1,6 @@
 import type { App } from './app.ts'
 import type { Config } from './config/settings.ts'
+import { createFileRoutes } from './file-routes.ts'
 import { createAuthenticator, isLoopback } from './http/auth/create.ts'
 import { healthRoutes } from './http/health.ts'
 import { metricsRoute } from './http/metrics-route.ts'
@@ -31,14 +32,22 @@ export async function serveHttp(
   metrics.watch('sandboxes', () => ({ ...app.registry.states() }))
   metrics.watch('callsRunning', () => app.admission.running)
   metrics.watch('callsWaiting', () => app.admission.waiting)
-  const service = createService(app, config, logger)
+  // On the machine's own address everybody is the person at it.
+  const namelessUser = isLoopback(config.host) ? config.user : undefined
+  // Known when the server listens: no ticket is given before.
+  let address = new URL(`http://${config.host}`)
+  const files = createFileRoutes(app, config, {
+    baseUrl: () => baseUrl(address, config),
+    userOfSession: (id, principal, response) => mcp.userOfSession(id, principal, response),
+    anonymousUser: namelessUser,
+  })
+  const service = createService(app, config, logger, files.handoverOf)
   const mcp = createMcpRoutes({
     bindV1: (caller) => bindV1(service, caller),
     bindV2: (caller) => bindV2(service, caller),
     limits: { idleMs: config.sessionIdle, max: config.maxSessions, maxPerUser: config.maxSessionsPerUser },
-    anonymous: () => app.registry.anonymousUser(),
-    // On the machine's own address everybody is the person at it.
-    namelessUser: isLoopback(config.host) ? config.user : undefined,
+    anonymous: () => files.withTickets(app.registry.anonymousUser()),
+    namelessUser,
     logger,
   })
   metrics.watch('sessions', () => mcp.sessions.byTransport)
@@ -48,12 +57,13 @@ export async function serveHttp(
     logger,
     telemetry: metrics,
     routes: {
+      ...files.routes,
       health: healthRoutes({ checks: app.readiness, isStopping: () => stopped.aborted }),
       metrics: metricsRoute(metrics),
       mcp: mcp.router,
     },
   })
-  const address = await front.listen()
+  address = await front.listen()
   app.sweepInBackground({ everyMs: SWEEP_MS })
   app.prepareInBackground()
   logger.info({ address: address.origin, auth: config.auth }, `listening on ${address.origin}`)
@@ -66,7 +76,12 @@ export async function serveHttp(
 }
 
 /** For the person at the terminal: where clients connect. */
-function startMessage(address: URL, { publicUrl, auth }: Config): string {
-  const base = publicUrl === '' ? address.origin : publicUrl.replace(/\/$/, '')
-  return `\nsandbox-mcp is ready: MCP clients connect to ${base}/mcp (--auth ${auth}). Ctrl-C stops it.\n\n`
+function startMessage(address: URL, config: Config): string {
+  const mcp = `${baseUrl(address, config)}/mcp`
+  return `\nsandbox-mcp is ready: MCP clients connect to ${mcp} (--auth ${config.auth}). Ctrl-C stops it.\n\n`
+}
+
+/** Where clients reach this server, without a slash at the end. */
+function baseUrl(address: URL, { publicUrl }: Config): string {
+  return publicUrl === '' ? address.origin : publicUrl.replace(/\/$/, '')
 }

@@ -7,6 +7,7 @@ import { bindV1 } from './mcp/bind-v1.ts'
 import type { Metrics } from './metrics.ts'
 import type { Caller } from './registry/caller.ts'
 import { createService } from './service.ts'
+import { hostFiles } from './transports/host-files/host-files.ts'
 import { serveStdio } from './transports/stdio.ts'
 import { VERSION } from './version.ts'
 
@@ -53,7 +54,9 @@ async function loadMetrics(): Promise<Metrics> {
 }
 
 async function overStdio(app: App, config: Config, logger: Logger, stopped: AbortSignal): Promise<void> {
-  const service = createService(app, config, logger)
+  const [first, ...more] = config.hostDir
+  const host = first === undefined ? undefined : hostFiles([first, ...more], config.transferSize)
+  const service = createService(app, config, logger, () => ({ host }))
   const caller: Caller = { user: config.user, transport: 'stdio' }
   const deps = {
     legacy: await bindV1(service, caller),

@@ -1,6 +1,7 @@
 import type { App } from './app.ts'
 import type { Config } from './config/settings.ts'
 import { KeptAnswers } from './lib/kept-answers.ts'
+import { type Handover, NO_HANDOVER } from './lib/handover.ts'
 import type { Logger } from './lib/logger.ts'
 import { toolDefinitions } from './mcp/definitions.ts'
 import { instructions } from './mcp/instructions.ts'
@@ -16,7 +17,12 @@ const INSTRUCTIONS_MS = 60_000
 const INSTRUCTIONS_MAX = 1000
 
 /** What the server offers, whoever connects and however. */
-export function createService(app: App, config: Config, logger: Logger): McpService {
+export function createService(
+  app: App,
+  config: Config,
+  logger: Logger,
+  handoverOf: (user: string) => Handover = () => NO_HANDOVER,
+): McpService {
   const tools = toolsOf(config.tools)
   const texts = new KeptAnswers(
     async (user) =>
@@ -31,6 +37,7 @@ export function createService(app: App, config: Config, logger: Logger): McpServ
     provider: app.registry,
     admission: app.admission,
     telemetry: app.telemetry,
+    handoverOf,
     logger,
     tools,
     definitions: toolDefinitions(tools, config.network),

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import { homedir } from 'node:os'
-import { join } from 'node:path'
+import { isAbsolute, join } from 'node:path'
 import * as z from 'zod'
 import { parseBytes, parseDuration } from '../lib/units.ts'
 
@@ -289,6 +289,23 @@ export const SETTINGS = {
     schema: integer(1, 1_000_000),
     fallback: 2000,
     about: 'HTTP connections that may be open at once.',
+  },
+  transferSize: {
+    schema: bytes(1024 ** 2),
+    fallback: '4GiB',
+    about: 'Most bytes of one upload over HTTP, or of one file that goes to or comes from the host over stdio.',
+  },
+  ticketTtl: {
+    schema: duration(1000),
+    fallback: '15m',
+    about: 'How long the one-time URLs of upload and download are good for, at most.',
+  },
+  hostDir: {
+    schema: list(z.string().refine(isAbsolute, 'give absolute paths')),
+    fallback: '',
+    about:
+      'Directories of this machine that upload may read files from over stdio (host_path), separated by commas; download writes into ' +
+      'the first. Empty: none.',
   },
   runtime: { schema: name, fallback: 'python-minimal', about: 'Name of the runtime of new sandboxes.' },
   runtimes: {

@@ -94,6 +94,20 @@ export const ERROR_CODES = {
     retryable: true,
     hint: 'Call again later; the credential may be good. If it persists, tell the operator.',
   },
+  length_required: {
+    kind: 'invalid',
+    httpStatus: 411,
+    exitCode: 64,
+    retryable: false,
+    hint: 'Send the content with Content-Length or chunked (curl -T FILE); Content-Length: 0 means an empty file.',
+  },
+  range_not_satisfiable: {
+    kind: 'invalid',
+    httpStatus: 416,
+    exitCode: 64,
+    retryable: false,
+    hint: 'The Content-Range header tells how long it is.',
+  },
   not_found: {
     kind: 'not_found',
     httpStatus: 404,

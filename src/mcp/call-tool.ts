@@ -1,4 +1,5 @@
 import { codeOf } from '../errors/sandbox-error.ts'
+import type { Handover } from '../lib/handover.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { Telemetry } from '../lib/telemetry.ts'
 import type { Admission } from '../registry/admission.ts'
@@ -14,6 +15,8 @@ export interface CallDeps {
   readonly provider: SandboxProvider
   readonly admission: Admission
   readonly telemetry: Telemetry
+  /** What ways there are for a user's bytes around the model. */
+  readonly handoverOf: (user: string) => Handover
   readonly logger: Logger
 }
 
@@ -60,7 +63,7 @@ interface Told {
 }
 
 async function run(
-  { provider }: CallDeps,
+  { provider, handoverOf }: CallDeps,
   { tool, caller, signal, onProgress }: ToolCall,
   args: Record<string, unknown>,
   told: Told,
@@ -70,7 +73,8 @@ async function run(
   const lease = await provider.acquire(caller.user, onProgress ? { signal, onProgress } : { signal })
   try {
     told.notice = lease.notice
-    return toResult(await tool.run(args, { ...context, sandbox: lease.sandbox }), lease.notice)
+    const handover = handoverOf(caller.user)
+    return toResult(await tool.run(args, { ...context, sandbox: lease.sandbox, handover }), lease.notice)
   } finally {
     lease.release()
   }

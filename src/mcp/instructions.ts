@@ -48,7 +48,8 @@ export function instructions(facts: InstructionFacts): string {
     ...contentsLines(runtime),
     `Each shell_exec is a fresh process: cd and export do not persist, so combine steps ("cd src && make") or set cwd and env. There is no terminal, and stdin is closed unless you give it.`,
     'Long work and servers: shell_exec with wait_s=0 returns a process_id at once; process_read with wait_s and until waits for output, an end or a port; process_write sends input or a signal.',
-    'Write text with write_file, put binary data and archives in with upload, read text and images with read_file.',
+    'Write text with write_file, put binary data and archives in with upload (large ones by ticket or host_path), read text and images with ' +
+      `read_file${tools.includes('download') ? ', hand files to the user with download' : ''}.`,
     ...(codeTools.length > 0 ? [`For code: ${codeTools.join(', ')}.`] : []),
     networkLine(network, runtime.installs && tools.includes('install_packages')),
     `Limits: ${formatBytes(memoryBytes)} of memory, ${cpu}, ${formatDuration(maxTimeoutMs)} at most for one command.`,

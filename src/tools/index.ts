@@ -1,4 +1,5 @@
 import { checkSyntax } from './check-syntax.ts'
+import { download } from './download.ts'
 import { editFile } from './edit-file.ts'
 import { installPackages } from './install-packages.ts'
 import { listFiles } from './list-files.ts'
@@ -28,6 +29,7 @@ const LIST: readonly (readonly [set: ToolSet, tool: Tool])[] = [
   ['core', listFiles],
   ['code', searchFiles],
   ['core', upload],
+  ['all', download],
   ['code', runCode],
   ['code', checkSyntax],
   ['code', installPackages],

@@ -1,4 +1,5 @@
 import type * as z from 'zod'
+import type { Handover } from '../lib/handover.ts'
 import type { SandboxControl } from '../sandbox/control.ts'
 import type { Sandbox } from '../sandbox/sandbox.ts'
 
@@ -14,6 +15,8 @@ export interface ControlContext {
 /** What a tool gets for one call: a sandbox that runs. */
 export interface ToolContext extends ControlContext {
   readonly sandbox: Sandbox
+  /** Ways for bytes that need not pass through the model. */
+  readonly handover: Handover
 }
 
 export interface ToolImage {

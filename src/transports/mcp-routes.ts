@@ -1,9 +1,10 @@
+import type { ServerResponse } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Server as ModernServer } from '@modelcontextprotocol/server'
 import type { Server } from '@modelcontextprotocol/sdk/server/index.js'
 import express, { type Request, type Response, type Router } from 'express'
 import { SandboxError } from '../errors/sandbox-error.ts'
-import { principalOf } from '../http/principal.ts'
+import { type Principal, principalOf } from '../http/principal.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { AnonymousUser } from '../registry/anonymous.ts'
 import type { Caller } from '../registry/caller.ts'
@@ -29,6 +30,8 @@ export interface McpRoutes {
   /** /mcp, /sse and /messages. Before it come the authentication, and for POST the reading of JSON into `request.body`. */
   readonly router: Router
   readonly sessions: Sessions
+  /** The user of a live session of this principal, for routes beside MCP: the answer counts as use of the session. Undefined for any other id. */
+  userOfSession(id: string, principal: Principal, response: ServerResponse): string | undefined
   /** Lets open requests be answered for so long, in milliseconds, then ends all sessions and what dies with them. */
   close(drainMs: number): Promise<void>
 }
@@ -60,6 +63,11 @@ export function createMcpRoutes(deps: McpRoutesDeps): McpRoutes {
   return {
     router,
     sessions,
+    userOfSession(id, principal, response) {
+      const session = sessions.find(id, principal, 'http')
+      session?.use(response, principal)
+      return session?.caller.user
+    },
     async close(drainMs) {
       sessions.stop()
       const given = new AbortController()

@@ -5,6 +5,7 @@ import { loadConfig } from '../../src/config/load.ts'
 import { silentLogger } from '../../src/lib/logger.ts'
 import type { SandboxLease } from '../../src/registry/lease.ts'
 import type { Sandbox } from '../../src/sandbox/sandbox.ts'
+import { NO_HANDOVER } from '../../src/lib/handover.ts'
 import { parseArguments } from '../../src/tools/parse-arguments.ts'
 import type { AnyOutcome, Tool } from '../../src/tools/tool.ts'
 import { type BuildNetwork, useBuildNetwork } from './build-network.ts'
@@ -68,7 +69,8 @@ export function toolsIn(sandbox: Sandbox): RealSandbox {
   const signal = new AbortController().signal
   return {
     sandbox,
-    call: (tool, args) => tool.run(parseArguments(tool, args), { sandbox, control: new FakeControl(), signal }),
+    call: (tool, args) =>
+      tool.run(parseArguments(tool, args), { sandbox, control: new FakeControl(), handover: NO_HANDOVER, signal }),
     put: async (path, content) => {
       await sandbox.files.write(path, Buffer.from(content), { mode: 'overwrite' })
     },

@@ -1,4 +1,5 @@
 import type { Tool, ToolContext } from '../../src/tools/tool.ts'
+import { NO_HANDOVER } from '../../src/lib/handover.ts'
 import { parseArguments } from '../../src/tools/parse-arguments.ts'
 import { FakeControl } from './fake-control.ts'
 import { FakeSupervisor } from './fake-supervisor.ts'
@@ -14,6 +15,7 @@ export async function runTool(
   return tool.run(parseArguments(tool, args), {
     sandbox,
     control: new FakeControl(),
+    handover: NO_HANDOVER,
     signal: new AbortController().signal,
     ...context,
   })

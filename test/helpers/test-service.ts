@@ -1,3 +1,4 @@
+import { NO_HANDOVER } from '../../src/lib/handover.ts'
 import { noTelemetry } from '../../src/lib/telemetry.ts'
 import { toolDefinitions } from '../../src/mcp/definitions.ts'
 import { Resources, type ResourceProvider } from '../../src/mcp/resources.ts'
@@ -22,6 +23,7 @@ export function testService(provider = new FakeProvider(), resources: readonly R
     provider,
     admission: roomyAdmission(),
     telemetry: noTelemetry,
+    handoverOf: () => NO_HANDOVER,
     logger,
     tools: TOOLS,
     definitions: toolDefinitions(TOOLS, 'none'),

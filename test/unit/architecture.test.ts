@@ -48,6 +48,7 @@ const HOMES: Record<string, readonly string[]> = {
   'raw-body': ['http'],
   jose: ['http'],
   'express-rate-limit': ['http'],
+  '@fastify': ['http'],
   // The server starts no program of the host: all that runs, runs in a sandbox.
   'node:child_process': [],
   child_process: [],

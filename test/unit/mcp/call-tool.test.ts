@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { SandboxError } from '../../../src/errors/sandbox-error.ts'
 import { deferred } from '../../../src/lib/deferred.ts'
+import { NO_HANDOVER } from '../../../src/lib/handover.ts'
 import { noTelemetry } from '../../../src/lib/telemetry.ts'
 import { type CallDeps, callTool, type ToolCall } from '../../../src/mcp/call-tool.ts'
 import { readFile } from '../../../src/tools/read-file.ts'
@@ -15,7 +16,14 @@ import { recordingTelemetry } from '../../helpers/recording-telemetry.ts'
 function call(provider: FakeProvider, overrides: Partial<ToolCall> = {}, deps: Partial<CallDeps> = {}) {
   const { logger, lines } = recordingLogger()
   const result = callTool(
-    { provider, logger, admission: roomyAdmission(), telemetry: noTelemetry, ...deps },
+    {
+      provider,
+      logger,
+      admission: roomyAdmission(),
+      telemetry: noTelemetry,
+      handoverOf: () => NO_HANDOVER,
+      ...deps,
+    },
     {
       tool: shellExec,
       caller: { user: 'alice', transport: 'stdio' },

@@ -14,6 +14,7 @@ describe('the list of tools', () => {
       'list_files',
       'search_files',
       'upload',
+      'download',
       'run_code',
       'check_syntax',
       'install_packages',

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
+import { NO_HANDOVER } from '../../../src/lib/handover.ts'
 import { sandboxInfo } from '../../../src/tools/sandbox-info.ts'
 import { FakeControl } from '../../helpers/fake-control.ts'
 import { FakeSupervisor } from '../../helpers/fake-supervisor.ts'
@@ -84,7 +85,7 @@ describe('sandbox_info', () => {
   test('a sandbox that never sleeps says so', async () => {
     const fake = world()
     const sandbox = fake.sandbox({ idleTimeoutMs: 0 })
-    const context = { sandbox, control: new FakeControl(), signal: new AbortController().signal }
+    const context = { sandbox, control: new FakeControl(), handover: NO_HANDOVER, signal: new AbortController().signal }
     expect((await sandboxInfo.run({}, context)).footer).toBe('[ready · up for 1 min 30 s · never sleeps]')
   })
 })

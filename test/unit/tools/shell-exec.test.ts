@@ -1,5 +1,6 @@
 import { encode } from 'gpt-tokenizer/encoding/o200k_base'
 import { describe, expect, test } from 'vitest'
+import { NO_HANDOVER } from '../../../src/lib/handover.ts'
 import { shellExec } from '../../../src/tools/shell-exec.ts'
 import { expectCode } from '../../helpers/expect-code.ts'
 import { FakeControl } from '../../helpers/fake-control.ts'
@@ -145,7 +146,7 @@ describe('shell_exec', () => {
   test('a timeout above the operator’s maximum is refused and names it; the default bends to it', async () => {
     const fake = new FakeSupervisor()
     const sandbox = fake.sandbox({ maxTimeoutMs: 60_000 })
-    const context = { sandbox, control: new FakeControl(), signal: new AbortController().signal }
+    const context = { sandbox, control: new FakeControl(), handover: NO_HANDOVER, signal: new AbortController().signal }
     const args = { command: 'a', wait_s: 1, max_output_bytes: 1024 }
     const refused = Promise.resolve().then(() => shellExec.run({ ...args, timeout_s: 61 }, context))
     const { message } = await expectCode(refused, 'invalid_argument')

@@ -1,0 +1,68 @@
+import { type ChildProcessByStdio, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
+import { hostEnvironment, type LogLine, ROOT } from './start-server.ts'
+
+const CLI = join(ROOT, 'dist/cli.js')
+/** The server promises to be gone 9 s after a signal; one that is not by then is killed, and the test fails. */
+const EXIT_TIMEOUT_MS = 15_000
+
+export interface HttpServerOptions {
+  readonly installation: string
+  readonly args?: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
+}
+
+/** A server process that listens on a free port of loopback. `await using` ends it, and asserts that it ended by itself. */
+export class TestHttpServer implements AsyncDisposable {
+  readonly address: URL
+  /** Every line of the log so far. */
+  readonly log: readonly LogLine[]
+  readonly #child: ChildProcessByStdio<null, null, Readable>
+
+  constructor(child: ChildProcessByStdio<null, null, Readable>, address: URL, log: readonly LogLine[]) {
+    this.#child = child
+    this.address = address
+    this.log = log
+  }
+
+  get pid(): number {
+    const { pid } = this.#child
+    if (pid === undefined) throw new Error('the server was not started')
+    return pid
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const exited = once(this.#child, 'exit')
+    this.#child.kill('SIGTERM')
+    const timer = setTimeout(() => this.#child.kill('SIGKILL'), EXIT_TIMEOUT_MS)
+    const [, signal] = await exited
+    clearTimeout(timer)
+    if (signal === 'SIGKILL') throw new Error(`the server was killed:\n${JSON.stringify(this.log)}`)
+  }
+}
+
+/** Starts a server over HTTP. Resolves when it listens. */
+export async function startHttpServer({
+  installation,
+  args = [],
+  env = {},
+}: HttpServerOptions): Promise<TestHttpServer> {
+  const child = spawn(process.execPath, [CLI, 'serve', '--transport', 'http', '--port', '0', ...args], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    cwd: ROOT,
+    env: { ...hostEnvironment(), SANDBOX_INSTALLATION: installation, ...env },
+  })
+  const log: LogLine[] = []
+  const address = await new Promise<string>((resolve, reject) => {
+    createInterface({ input: child.stderr }).on('line', (line) => {
+      const entry = JSON.parse(line) as LogLine
+      log.push(entry)
+      if (typeof entry['address'] === 'string') resolve(entry['address'])
+    })
+    child.once('exit', (code) => reject(new Error(`the server ended with ${code}:\n${JSON.stringify(log)}`)))
+  })
+  return new TestHttpServer(child, new URL(address), log)
+}
