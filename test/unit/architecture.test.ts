@@ -69,6 +69,15 @@ function importsOf(file: string): string[] {
   return [...text.matchAll(/\b(?:from|import)\s*\(?\s*['"]([^'"]+)['"]/g)].map((match) => match[1] ?? '')
 }
 
+/** Those that are loaded with the file: neither types nor what is imported when needed. */
+function staticImportsOf(file: string): string[] {
+  const text = readFileSync(join(SRC, file), 'utf8')
+  const statements = text.matchAll(
+    /^(?:import|export)\b(?! type\b)[^'"]*?from\s*['"]([^'"]+)['"]|^import\s*['"]([^'"]+)['"]/gm,
+  )
+  return [...statements].map((match) => match[1] ?? match[2] ?? '')
+}
+
 /** "a/b" of "a/b/c", "@scope" of "@scope/name/c": the first part decides whose home it is. */
 function packageOf(specifier: string): string {
   return specifier.split('/')[0] ?? specifier
@@ -115,6 +124,23 @@ test('what only HTTP needs is not loaded over stdio', () => {
   visit('transports/stdio.ts')
   expect(loaded).toContain('registry/registry.ts')
   expect(['metrics.ts', 'prom-client', 'serve-http.ts', 'express'].filter((each) => loaded.has(each))).toEqual([])
+})
+
+test('what a server over stdio loads at its start holds nothing of HTTP', () => {
+  const loaded = new Set<string>()
+  const packages = new Set<string>()
+  const load = (file: string): void => {
+    if (loaded.has(file)) return
+    loaded.add(file)
+    for (const specifier of staticImportsOf(file)) {
+      if (specifier.startsWith('.')) load(relative(SRC, resolve(SRC, dirname(file), specifier)))
+      else packages.add(packageOf(specifier))
+    }
+  }
+  for (const file of ['cli.ts', 'serve.ts']) load(file)
+  expect(loaded).toContain('transports/stdio.ts')
+  expect([...loaded].filter((file) => file.startsWith('http/'))).toEqual([])
+  for (const each of ['express', 'jose', 'raw-body', 'express-rate-limit']) expect(packages).not.toContain(each)
 })
 
 test('the table has no cycle', () => {

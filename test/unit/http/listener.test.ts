@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import express from 'express'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createAuthenticator } from '../../../src/http/auth/create.ts'
 import { createHttpFront } from '../../../src/http/server.ts'
 import { loadConfig } from '../../../src/config/load.ts'
@@ -12,6 +12,9 @@ import { failureOf } from '../../helpers/failure.ts'
 import { startFront } from '../../helpers/http-front.ts'
 import { parseAnswer, sendRaw } from '../../helpers/raw-http.ts'
 import { recordingLogger } from '../../helpers/recording-logger.ts'
+
+// Waits for the system to tell of a change, or for timeouts of the server: more than a busy machine takes.
+vi.setConfig({ testTimeout: 20_000 })
 
 const health = (_request: unknown, response: { end(text: string): void }) => response.end('reached')
 
@@ -58,7 +61,7 @@ describe('a client that takes its time', () => {
     socket.write('PUT /file HTTP/1.1\r\nHost: localhost\r\nContent-Length: 20\r\n\r\n')
     const beat = setInterval(() => socket.write('x'), 30)
     onTestFinished(() => clearInterval(beat))
-    await expect.poll(text, { timeout: 4000 }).toContain('got 20')
+    await expect.poll(text, { timeout: 10_000 }).toContain('got 20')
     clearInterval(beat)
   })
 

@@ -2,12 +2,15 @@ import { once } from 'node:events'
 import { copyFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { connect, type ConnectionOptions } from 'node:tls'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { expectCode } from '../../helpers/expect-code.ts'
 import { startFront } from '../../helpers/http-front.ts'
 import { parseAnswer } from '../../helpers/raw-http.ts'
 import { recordingLogger } from '../../helpers/recording-logger.ts'
 import { temporaryFolder } from '../../helpers/temporary-folder.ts'
+
+// Waits for the system to tell of a change, or for timeouts of the server: more than a busy machine takes.
+vi.setConfig({ testTimeout: 20_000 })
 
 const FIXTURES = resolve(import.meta.dirname, '../../fixtures/tls')
 
@@ -51,10 +54,10 @@ test('old versions of TLS are not spoken', async () => {
 test('a renewed certificate is used without a restart, once its key is there, too', async () => {
   const { address, put, lines } = await start()
   put('two', 'crt')
-  await expect.poll(() => lines.filter(({ level }) => level === 'warn'), { timeout: 4000 }).not.toEqual([])
+  await expect.poll(() => lines.filter(({ level }) => level === 'warn'), { timeout: 10_000 }).not.toEqual([])
   expect(await ask(address)).toEqual({ name: 'one', status: 404 })
   put('two', 'key')
-  await expect.poll(() => ask(address), { timeout: 4000 }).toEqual({ name: 'two', status: 404 })
+  await expect.poll(() => ask(address), { timeout: 10_000 }).toEqual({ name: 'two', status: 404 })
 })
 
 describe('the server does not start with', () => {

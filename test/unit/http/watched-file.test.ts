@@ -1,10 +1,13 @@
 import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { isSandboxError } from '../../../src/errors/sandbox-error.ts'
 import { WatchedFile, type WatchedFileOptions } from '../../../src/http/watched-file.ts'
 import { recordingLogger } from '../../helpers/recording-logger.ts'
 import { temporaryFolder } from '../../helpers/temporary-folder.ts'
+
+// Waits for the system to tell of a change, or for timeouts of the server: more than a busy machine takes.
+vi.setConfig({ testTimeout: 20_000 })
 
 /** Follows a file that has to hold a number. */
 function follow(path: string, options: Partial<WatchedFileOptions<number>> = {}) {
@@ -47,7 +50,7 @@ describe('a change is seen without being asked for', () => {
     const path = newFile()
     const { file, changes } = follow(path)
     change(path)
-    await expect.poll(() => file.value, { timeout: 4000 }).toBe(2)
+    await expect.poll(() => file.value, { timeout: 10_000 }).toBe(2)
     expect(changes).toEqual([2])
   })
 
@@ -56,7 +59,7 @@ describe('a change is seen without being asked for', () => {
     const { file } = follow(path)
     for (const number of [2, 3, 4]) {
       replace(path, String(number))
-      await expect.poll(() => file.value, { timeout: 4000 }).toBe(number)
+      await expect.poll(() => file.value, { timeout: 10_000 }).toBe(number)
     }
   })
 
@@ -66,7 +69,7 @@ describe('a change is seen without being asked for', () => {
     expect(file.value).toBe(0)
     mkdirSync(dirname(path))
     writeFileSync(path, '2')
-    await expect.poll(() => file.value, { timeout: 4500 }).toBe(2)
+    await expect.poll(() => file.value, { timeout: 10_000 }).toBe(2)
   })
 })
 
@@ -86,7 +89,7 @@ describe('the last good value stays, with one warning,', () => {
     expect(warnings()).toHaveLength(1)
     rmSync(path, { recursive: true, force: true })
     replace(path, '3')
-    await expect.poll(() => file.value, { timeout: 4000 }).toBe(3)
+    await expect.poll(() => file.value, { timeout: 10_000 }).toBe(3)
   })
 })
 

@@ -1,0 +1,25 @@
+import { expect } from 'vitest'
+import { type ServerOptions, TestServer } from './start-server.ts'
+
+/** A server process that clients reach over HTTP. */
+export interface HttpServer extends AsyncDisposable {
+  readonly process: TestServer
+  readonly address: URL
+}
+
+/** Starts `serve --transport http` on a free port of loopback. `await using` ends it with SIGTERM. */
+export async function startHttpServer({ args = [], ...options }: ServerOptions = {}): Promise<HttpServer> {
+  const process = new TestServer({ ...options, args: ['serve', '--transport', 'http', '--port', '0', ...args] })
+  const dispose = async () => {
+    process.kill('SIGTERM')
+    await process[Symbol.asyncDispose]()
+  }
+  try {
+    const line = () => process.log.find(({ address }) => typeof address === 'string')
+    await expect.poll(line, { timeout: 30_000, message: process.stderr }).toBeDefined()
+    return { process, address: new URL(String(line()?.['address'])), [Symbol.asyncDispose]: dispose }
+  } catch (error) {
+    await dispose()
+    throw error
+  }
+}
