@@ -9,6 +9,7 @@ import { MEASURE_LABELS } from '../runtimes/measure.ts'
 import type { ReadyRuntime } from '../runtimes/image-builder.ts'
 import type { FetchCall, FetchedPackages, FetchRequest, FetchScene } from '../runtimes/fetch/package-fetcher.ts'
 import type { SandboxControl } from '../sandbox/control.ts'
+import type { PackageSupply } from '../sandbox/packages.ts'
 import { Sandbox } from '../sandbox/sandbox.ts'
 import { UserControl } from './control.ts'
 import type { AnonymousUser } from './anonymous.ts'
@@ -48,6 +49,8 @@ export interface RegistryDeps {
 
 interface Entry {
   readonly identity: SandboxIdentity
+  /** Its lines name the user by a hash. */
+  readonly logger: Logger
   readonly link: UserSandbox
   /** Made at the first start, and again with another runtime: its facts come from the runtime's image. */
   sandbox: { readonly of: ReadyRuntime; readonly value: Sandbox } | undefined
@@ -224,7 +227,7 @@ export class Registry implements SandboxProvider {
       place: (options) =>
         this.#measured(() => this.#limitStarts(() => place(deps, identity, deps.runtimeOf(user), options))),
     })
-    const entry: Entry = { identity, link, sandbox: undefined }
+    const entry: Entry = { identity, logger, link, sandbox: undefined }
     this.#entries.set(user, entry)
     return entry
   }
@@ -251,12 +254,13 @@ export class Registry implements SandboxProvider {
     return evicted
   }
 
-  #sandbox({ identity, link }: Entry, runtime: ReadyRuntime): Sandbox {
+  #sandbox({ identity, logger, link }: Entry, runtime: ReadyRuntime): Sandbox {
     const { policy, packages } = this.#deps
     const facts = sandboxFacts(runtime, policy, this.#deps.idleTimeoutMs)
     const labels = fetchLabels(identity.installation, identity.userHash)
     const scene = { runtime, labels, sandboxNetwork: facts.network }
-    return new Sandbox(link, facts, { fetch: (request, options) => packages.fetch(request, scene, options) })
+    const supply: PackageSupply = { fetch: (request, options) => packages.fetch(request, scene, options) }
+    return new Sandbox(link, facts, supply, logger)
   }
 
   /** At the limit the sandbox that was idle longest goes to sleep; if none is idle the caller is told to come back. */

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { SandboxError } from '../errors/sandbox-error.ts'
+import type { Logger } from '../lib/logger.ts'
 import { visibleText } from '../lib/visible-text.ts'
 import type { SupervisorClient } from '../supervisor/client.ts'
 import type { StartRequest } from '../supervisor/encode.ts'
-import { ConnectionLost } from '../supervisor/errors.ts'
+import { ConnectionLost, WireError } from '../supervisor/errors.ts'
 import { KEY_BYTES } from '../supervisor/protocol.ts'
 import type { SandboxFacts } from './facts.ts'
 import { type SandboxLink, overLink } from './link.ts'
@@ -59,11 +60,13 @@ const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
 export class Commands {
   readonly #link: SandboxLink
   readonly #facts: SandboxFacts
+  readonly #logger: Logger
   readonly #baseEnv: readonly string[]
 
-  constructor(link: SandboxLink, facts: SandboxFacts) {
+  constructor(link: SandboxLink, facts: SandboxFacts, logger: Logger) {
     this.#link = link
     this.#facts = facts
+    this.#logger = logger
     this.#baseEnv = envList(facts.env)
   }
 
@@ -123,7 +126,7 @@ export class Commands {
     this.#link
       .client()
       .then((client) => client.cancel(key, GRACE_MS))
-      .catch(ignoreLost)
+      .catch((error: unknown) => this.#onLate(error, 'cancel'))
   }
 
   #beats(key: Uint8Array, onProgress: (beat: ProgressBeat) => void): () => void {
@@ -142,13 +145,23 @@ export class Commands {
         .client()
         .then((client) => newestLine(client, key))
         .then(beat)
-        .catch(ignoreLost)
+        .catch((error: unknown) => this.#onLate(error, 'progress'))
         .finally(() => (isAsking = false))
     }, PROGRESS_MS)
     return () => {
       isOver = true
       clearInterval(timer)
     }
+  }
+
+  /**
+   * A beat or a cancel that comes too late for its command, or over a lost stream, changes nothing: the run itself reports it. Whatever else
+   * goes wrong beside the run is a fault of ours. Nobody waits for it, so it is logged: thrown, it would end the server, and with it every
+   * other user's calls.
+   */
+  #onLate(error: unknown, doing: 'cancel' | 'progress'): void {
+    if (error instanceof ConnectionLost || error instanceof WireError || error instanceof SandboxError) return
+    this.#logger.error({ err: error, doing }, 'a fault beside a command')
   }
 }
 
@@ -165,13 +178,6 @@ async function newestLine(client: SupervisorClient, key: Uint8Array): Promise<st
   })
   const text = visibleText(stdout.data.length > 0 ? stdout.data : stderr.data).trimEnd()
   return text.slice(text.lastIndexOf('\n') + 1)
-}
-
-/** A beat or a cancel that comes too late for its command, or over a lost stream, changes nothing: the run itself reports it. */
-function ignoreLost(error: unknown): void {
-  if (error instanceof ConnectionLost || (error instanceof Error && error.name === 'WireError')) return
-  if (error instanceof SandboxError) return
-  throw error
 }
 
 function checkCommand({ command, stdin }: CommandSpec): void {

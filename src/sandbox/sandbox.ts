@@ -1,3 +1,4 @@
+import type { Logger } from '../lib/logger.ts'
 import { Commands } from './commands.ts'
 import type { SandboxFacts } from './facts.ts'
 import { Files } from './files.ts'
@@ -19,9 +20,9 @@ export class Sandbox {
   readonly packages: Packages
   readonly use: UseMeter
 
-  constructor(link: SandboxLink, facts: SandboxFacts, supply: PackageSupply) {
+  constructor(link: SandboxLink, facts: SandboxFacts, supply: PackageSupply, logger: Logger) {
     this.facts = facts
-    this.commands = new Commands(link, facts)
+    this.commands = new Commands(link, facts, logger)
     this.processes = new Processes(link, facts)
     this.files = new Files(link, facts)
     this.transfer = new Transfer(this.files)

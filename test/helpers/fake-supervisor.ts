@@ -1,6 +1,7 @@
 import { posix } from 'node:path'
 import type { PackageSupply } from '../../src/sandbox/packages.ts'
 import { Sandbox } from '../../src/sandbox/sandbox.ts'
+import { silentLogger } from '../../src/lib/logger.ts'
 import type { SandboxFacts } from '../../src/sandbox/facts.ts'
 import type { SupervisorClient } from '../../src/supervisor/client.ts'
 import type { ListRequest, OutputRequest, StartRequest } from '../../src/supervisor/encode.ts'
@@ -105,7 +106,7 @@ export class FakeSupervisor {
   sandbox(facts: Partial<SandboxFacts> = {}): Sandbox {
     const client = this as unknown as SupervisorClient
     const link = { client: () => Promise.resolve(client), afterEviction: () => Promise.resolve(client) }
-    return new Sandbox(link, { ...FACTS, ...facts }, this.supply)
+    return new Sandbox(link, { ...FACTS, ...facts }, this.supply, silentLogger)
   }
 
   put(path: string, content: string | Buffer): void {

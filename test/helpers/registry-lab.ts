@@ -9,21 +9,11 @@ import { FrameType } from '../../src/supervisor/protocol.ts'
 import { createFakeEngine, type FakeEngine } from './fake-engine.ts'
 import type { FakeEngineOptions } from './fake-world.ts'
 import { type HostFrame, ScriptedSupervisor } from './scripted-supervisor.ts'
+import { TEST_LIMITS } from './specs.ts'
 import { reply } from './supervisor-frames.ts'
 
-const MIB = 1024 * 1024
-
 export const TEST_POLICY: SandboxPolicy = {
-  limits: {
-    memoryBytes: 256 * MIB,
-    cpus: 1,
-    pids: 64,
-    tmpBytes: 16 * MIB,
-    spoolBytes: 16 * MIB,
-    shmBytes: 16 * MIB,
-    fileBytes: 64 * MIB,
-    openFiles: 256,
-  },
+  limits: TEST_LIMITS,
   network: 'none',
   ociRuntime: undefined,
   maxTimeoutMs: 3_600_000,

@@ -1,7 +1,8 @@
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { Commands, type CommandSpec, type ProgressBeat } from '../../../src/sandbox/commands.ts'
 import { FrameType } from '../../../src/supervisor/protocol.ts'
 import { failureOf } from '../../helpers/failure.ts'
+import { recordingLogger } from '../../helpers/recording-logger.ts'
 import { scriptedLink, TEST_FACTS } from '../../helpers/scripted-link.ts'
 import { fieldsOf, type HostFrame } from '../../helpers/scripted-supervisor.ts'
 import { reply } from '../../helpers/supervisor-frames.ts'
@@ -18,7 +19,8 @@ async function start(boots?: readonly number[]) {
   const link = await scriptedLink(boots)
   const [supervisor] = link.supervisors
   if (!supervisor) throw new Error('no supervisor')
-  return { link, supervisor, commands: new Commands(link, TEST_FACTS) }
+  const { logger, lines } = recordingLogger()
+  return { link, supervisor, lines, commands: new Commands(link, TEST_FACTS, logger) }
 }
 
 function startFields(frame: HostFrame) {
@@ -299,6 +301,69 @@ describe('progress', () => {
     expect(supervisor.count(FrameType.output)).toBe(1)
     void supervisor.send(reply.result(channel))
     await running
+  })
+})
+
+describe('a fault beside a command', () => {
+  const unhandled = vi.fn<(reason: unknown) => void>()
+  beforeEach(() => {
+    unhandled.mockClear()
+    process.on('unhandledRejection', unhandled)
+  })
+  afterEach(() => process.off('unhandledRejection', unhandled))
+
+  test('of its progress is logged, and neither the command nor the server ends by it', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] })
+    const { supervisor, commands, lines } = await start()
+    let beats = 0
+    const running = commands.run(SPEC, {
+      onProgress: () => {
+        if (++beats > 1) throw new TypeError('nobody can take a beat')
+      },
+    })
+    const { channel } = await supervisor.next(FrameType.start)
+    supervisor.answer = (frame) =>
+      frame.type === FrameType.output ? reply.output(frame.channel, { status: 'running' }, {}) : undefined
+    for (const count of [2, 3]) {
+      vi.advanceTimersByTime(3000)
+      await settle()
+      expect(beats).toBe(count)
+    }
+    void supervisor.send(reply.result(channel))
+    expect(await running).toMatchObject({ status: 'exited' })
+    expect(lines).toMatchObject([
+      { level: 'error', fields: { err: expect.any(TypeError), doing: 'progress' } },
+      { level: 'error', fields: { err: expect.any(TypeError), doing: 'progress' } },
+    ])
+    expect(unhandled).not.toHaveBeenCalled()
+  })
+
+  test('of its cancel is logged; a cancel that comes too late is nothing', async () => {
+    const { link, supervisor, commands, lines } = await start()
+    const cancelled = new AbortController()
+    const running = commands.run(SPEC, { signal: cancelled.signal })
+    const { channel } = await supervisor.next(FrameType.start)
+    vi.spyOn(link, 'client').mockRejectedValueOnce(new TypeError('a fault of ours'))
+    cancelled.abort()
+    await settle()
+    expect(lines).toMatchObject([{ level: 'error', fields: { doing: 'cancel' } }])
+    void supervisor.send(reply.result(channel))
+    await running
+
+    supervisor.answer = (frame) =>
+      frame.type === FrameType.cancel ? reply.error(frame.channel, 'no_command') : undefined
+    const late = new AbortController()
+    const second = commands.run(SPEC, { signal: late.signal })
+    await supervisor.until(() => supervisor.count(FrameType.start) === 2)
+    late.abort()
+    await supervisor.next(FrameType.cancel)
+    await settle()
+    void supervisor.send(
+      reply.result(supervisor.received.findLast(({ type }) => type === FrameType.start)?.channel ?? 0),
+    )
+    await second
+    expect(lines).toHaveLength(1)
+    expect(unhandled).not.toHaveBeenCalled()
   })
 })
 
