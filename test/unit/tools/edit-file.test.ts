@@ -183,7 +183,10 @@ describe('edit_file', () => {
     const lines = Array.from({ length: 400 }, (_, at) => `line ${at} ${'x'.repeat(100)}\n`)
     const cut = await edit(fileOf(lines.join('')), [{ old: '0', new: 'zero', replace_all: true }])
     expect(cut.text).toMatch(/\[… \d+ more lines of the diff …\]$/)
-    expect(cut.structured).toMatchObject({ diff_truncated: true, lines_added: lines.filter((line) => line.includes('0')).length })
+    expect(cut.structured).toMatchObject({
+      diff_truncated: true,
+      lines_added: lines.filter((line) => line.includes('0')).length,
+    })
     const huge = Array.from({ length: 100_000 }, (_, at) => `line ${at}\n`).join('')
     const none = await edit(fileOf(huge), [{ old: 'line', new: 'row', replace_all: true }])
     expect(none.text).toBe('(the diff is too long to be shown)')
