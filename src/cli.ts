@@ -16,7 +16,7 @@ const HELP = `sandbox-mcp ${VERSION}: a private, disposable Linux computer for e
 Usage: sandbox-mcp [COMMAND] [SETTINGS]
 
 ${Object.entries(COMMANDS)
-  .map(([name, { usage, summary }]) => `  ${`${name} ${usage}`.padEnd(22)} ${summary}`)
+  .map(([name, { usage, summary }]) => helpEntry(`${name} ${usage}`.trimEnd(), summary))
   .join('\n')}
 
   --config FILE          JSON file with settings by their camelCase names
@@ -25,12 +25,16 @@ ${Object.entries(COMMANDS)
 
 Settings (flag, variable, default)
 ${settingsHelp()
-  .map(
-    ({ flag, variable, fallback, about }) =>
-      `  ${flag.padEnd(22)} ${about}\n${' '.repeat(25)}${variable}, default ${fallback || 'empty'}`,
+  .map(({ flag, variable, fallback, about }) =>
+    helpEntry(flag, `${about}\n${' '.repeat(25)}${variable}, default ${fallback || 'empty'}`),
   )
   .join('\n')}
 `
+
+/** What is named, and from column 25 on what it is: on the next line after a name that is longer than that. */
+function helpEntry(name: string, about: string): string {
+  return name.length <= 22 ? `  ${name.padEnd(22)} ${about}` : `  ${name}\n${' '.repeat(25)}${about}`
+}
 
 async function main(argv: readonly string[]): Promise<number> {
   const options = {
