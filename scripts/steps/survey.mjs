@@ -3,6 +3,7 @@ import { machine } from '../lib/machine.mjs'
 import { registryAnswers } from '../lib/registry.mjs'
 import { bootstrapTools } from './base-system.mjs'
 import { localEngine } from './engine.mjs'
+import { pythonTools } from './python.mjs'
 import { supervisorTools } from './supervisor.mjs'
 
 /**
@@ -19,7 +20,7 @@ export async function surveyMachine({ forTests }) {
   const packages = [
     ...(mustInstall ? ['docker.io'] : []),
     ...(mustBootstrap ? bootstrapTools() : []),
-    ...(machine.canInstall ? supervisorTools({ forTests }) : []),
+    ...(machine.canInstall ? [...supervisorTools({ forTests }), ...pythonTools({ forTests })] : []),
   ]
   return { value: { api, mustStart, mustBootstrap, packages } }
 }
