@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Server as ModernServer } from '@modelcontextprotocol/server'
+import type { McpServerFactory, ServerEventBus } from '@modelcontextprotocol/server'
 import type { Server } from '@modelcontextprotocol/sdk/server/index.js'
 import express, { type Request, type Response, type Router } from 'express'
 import { SandboxError } from '../errors/sandbox-error.ts'
@@ -17,7 +17,9 @@ export interface McpRoutesDeps {
   /** Makes the server of a session of 2025-11-25 or older. */
   readonly bindV1: (caller: Caller) => Promise<Server>
   /** Makes the server of one request of 2026-07-28. */
-  readonly bindV2: (caller: Caller) => Promise<ModernServer>
+  readonly bindV2: (caller: Caller) => ReturnType<McpServerFactory>
+  /** Where those servers tell of changes that subscribers want to hear of; none of ours has a list that changes. */
+  readonly changes?: ServerEventBus
   readonly limits: SessionLimits
   /** A user for a session whose caller has no name. */
   readonly anonymous: () => AnonymousUser
@@ -42,7 +44,8 @@ export function createMcpRoutes(deps: McpRoutesDeps): McpRoutes {
   const sessions = new Sessions({ limits, anonymous: deps.anonymous, logger })
   const streamable = new StreamableHttp({ sessions, bind: deps.bindV1, logger })
   const sse = new HttpSse({ sessions, bind: deps.bindV1, logger })
-  const modern = new ModernHttp({ sessions, bind: deps.bindV2, namelessUser: deps.namelessUser, logger })
+  const { bindV2: bind, changes, namelessUser } = deps
+  const modern = new ModernHttp({ sessions, bind, changes, namelessUser, logger })
 
   const router = express.Router()
   router.all('/mcp', async (request, response) => {

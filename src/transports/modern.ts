@@ -5,7 +5,8 @@ import {
   createMcpHandler,
   type McpHttpHandler,
   PROTOCOL_VERSION_META_KEY,
-  type Server,
+  type McpServerFactory,
+  type ServerEventBus,
 } from '@modelcontextprotocol/server'
 import { SUPPORTED_PROTOCOL_VERSIONS } from '@modelcontextprotocol/sdk/types.js'
 import type { Principal } from '../http/principal.ts'
@@ -19,7 +20,9 @@ import { KEEP_ALIVE_MS } from './streamable-http.ts'
 export interface ModernHttpDeps {
   readonly sessions: Sessions
   /** The server of one request. */
-  readonly bind: (caller: Caller) => Promise<Server>
+  readonly bind: (caller: Caller) => ReturnType<McpServerFactory>
+  /** Where those servers tell of changes that subscribers want to hear of. */
+  readonly changes?: ServerEventBus | undefined
   /** Whose sandbox a caller without a name uses, where there is no session to be a user; undefined: they have to use sessions. */
   readonly namelessUser: string | undefined
   readonly logger: Logger
@@ -46,6 +49,7 @@ export class ModernHttp {
       },
       {
         legacy: 'reject',
+        ...(deps.changes && { bus: deps.changes }),
         keepAliveMs: KEEP_ALIVE_MS,
         onerror: (err) => deps.logger.debug({ err }, 'A request was refused.'),
       },
