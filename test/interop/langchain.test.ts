@@ -47,11 +47,17 @@ describe.skipIf(inject('interopMissing') !== '')('LangChain for JavaScript', () 
       const { headers } = person.http
       // Headers that a hook returns make a connection of their own, as in a program that calls for many users.
       const hooks = { beforeToolCall: () => ({ headers }) }
+      const requests = vi.spyOn(globalThis, 'fetch')
+      onTestFinished(() => requests.mockRestore())
       await using client = await connectLangChain(connectionOf[transport](person), hooks)
       await client.call('write_file', { path: 'counter', content: '1\n' })
       await client.call('shell_exec', { command: 'echo 2 >> counter' })
       await client.call('shell_exec', { command: 'echo 3 >> counter' })
       expect(textOf(await client.call('shell_exec', { command: 'cat counter' }))).toContain('1\n2\n3')
+      const opened = requests.mock.calls.filter(
+        ([, init]) => typeof init?.body === 'string' && init.body.includes('"method":"initialize"'),
+      )
+      expect(opened).toHaveLength(5)
       expect(await deployment.containers(person)).toHaveLength(1)
     },
   )

@@ -61,11 +61,11 @@ type ModeOf<Key extends keyof typeof CLIENTS> = keyof (typeof CLIENTS)[Key]['mod
 
 /** The legs of a client, one test each. */
 export function legsOf<Key extends keyof typeof CLIENTS>(client: Key): Leg<ModeOf<Key>>[] {
-  const modes: Readonly<Record<string, Row>> = CLIENTS[client].modes
-  return Object.entries(modes).flatMap(([mode, row]) =>
+  const rows = Object.entries(CLIENTS[client].modes) as [ModeOf<Key>, Row][]
+  return rows.flatMap(([mode, row]) =>
     TRANSPORTS.flatMap((transport) => {
       const revision = row[transport]
-      return revision === undefined ? [] : [[transport, mode as ModeOf<Key>, revision] as const]
+      return revision === undefined ? [] : [[transport, mode, revision] as const]
     }),
   )
 }
