@@ -36,6 +36,9 @@ describe('a client of the SDK’s second generation', () => {
     expect(checked.structured).toMatchObject({ valid: false })
     const refused = await call('install_packages', { packages: ['six'] }, true)
     expect(refused.text).toContain('network_disabled')
+    // Over stdio it goes to a directory of the host, and none is configured.
+    const got = await call('download', { path: 'a.txt' }, transport === 'stdio')
+    expect(got.text).toMatch(transport === 'stdio' ? /host-dir/ : /http:\/\/127\.0\.0\.1:/)
     await call('sandbox_info', {})
     await call('sandbox_manage', { action: 'restart' })
     expect([...called].toSorted()).toEqual(tools.map(({ name }) => name).toSorted())
