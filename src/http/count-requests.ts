@@ -8,7 +8,7 @@ const ROUTES = new Set([
   'messages',
   'files',
   'upload',
-  'tickets',
+  't',
   'healthz',
   'readyz',
   'metrics',
