@@ -27,6 +27,7 @@ export function createFileRoutes(
     provider: app.registry,
     admit: app.admission.run.bind(app.admission),
     limits: { maxBytes: config.transferSize, silenceMs: config.bodyTimeout },
+    telemetry: app.telemetry,
   }
   return {
     routes: {

@@ -7,6 +7,7 @@ import { roomyAdmission } from './admission.ts'
 import { FakeProvider } from './fake-provider.ts'
 import { startFront } from './http-front.ts'
 import { recordingLogger } from './recording-logger.ts'
+import { recordingTelemetry } from './recording-telemetry.ts'
 
 export interface FilesFrontOptions {
   readonly maxBytes?: number
@@ -34,7 +35,8 @@ export async function startFilesFront(options: FilesFrontOptions = {}) {
   let address = new URL('http://127.0.0.1')
   const tickets = new Tickets({ ttlMs: 60_000, baseUrl: () => address.origin })
   const admission = roomyAdmission()
-  const deps = { provider, admit: admission.run.bind(admission), limits: { maxBytes, silenceMs } }
+  const { telemetry, told } = recordingTelemetry()
+  const deps = { provider, admit: admission.run.bind(admission), limits: { maxBytes, silenceMs }, telemetry }
   const authority = { userOfSession: (id: string) => sessions[id], anonymousUser: options.anonymousUser }
   address = await startFront({
     authenticator,
@@ -55,6 +57,8 @@ export async function startFilesFront(options: FilesFrontOptions = {}) {
     provider,
     tickets,
     lines,
+    /** What the telemetry was told. */
+    told,
     /** As if every credential were revoked. */
     endCredentials: () => ended.abort(new Error('revoked')),
     ask,

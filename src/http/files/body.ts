@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { SandboxError } from '../../errors/sandbox-error.ts'
+import type { Telemetry } from '../../lib/telemetry.ts'
 import { formatBytes, formatDuration } from '../../lib/units.ts'
 
 /** What one body may be. */
@@ -16,6 +17,7 @@ export interface BodyLimits {
 export async function* requestBody(
   request: IncomingMessage,
   { maxBytes, silenceMs }: BodyLimits,
+  telemetry: Telemetry,
 ): AsyncGenerator<Buffer, void> {
   // The stream is left as it is after a failure: what the client still sends is up to whoever answers it.
   const chunks = request.iterator({ destroyOnReturn: false })
@@ -25,6 +27,7 @@ export async function* requestBody(
     if (next.done) return
     bytes += next.value.length
     if (bytes > maxBytes) throw tooLarge(maxBytes)
+    telemetry.bytesTransferred('in', next.value.length)
     yield next.value
   }
 }

@@ -16,9 +16,9 @@ export type Receiving = Pick<UploadGrant, 'path' | 'sha256' | 'extract' | 'overw
  * called when the content is in place, before the answer.
  */
 export async function receiveFile(scene: FileScene, receiving: Receiving, onDone?: () => void): Promise<void> {
-  const { request, response, sandbox, signal, limits } = scene
+  const { request, response, sandbox, signal, limits, telemetry } = scene
   const { path, sha256, extract, overwrite } = receiving
-  const source = requestBody(request, limits)
+  const source = requestBody(request, limits, telemetry)
   const isConditional = hasConditions(request.headers)
   if (extract !== undefined) {
     if (isConditional) {

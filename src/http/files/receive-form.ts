@@ -33,7 +33,7 @@ interface FileReport {
  * there, else that of the first failure; the files that are told without an error are there in either case.
  */
 export async function receiveForm(scene: FileScene, query: z.output<typeof formQuery>): Promise<void> {
-  const { request, response, limits } = scene
+  const { request, response, limits, telemetry } = scene
   const reports: FileReport[] = []
   let directory = query.path
   let status = 200
@@ -46,7 +46,7 @@ export async function receiveForm(scene: FileScene, query: z.output<typeof formQ
     if (report.failure && status === 200) status = report.failure.facts.httpStatus
     reports.push(report.told)
   }
-  await readForm(request, requestBody(request, limits), onPart)
+  await readForm(request, requestBody(request, limits, telemetry), onPart)
   if (reports.length === 0) {
     throw new SandboxError('invalid_argument', 'The form has no file.', { hint: 'With curl: -F file=@NAME.' })
   }

@@ -1,5 +1,6 @@
 import type { Request, Response } from 'express'
 import { SandboxError } from '../../errors/sandbox-error.ts'
+import type { Telemetry } from '../../lib/telemetry.ts'
 import type { SandboxProvider } from '../../registry/lease.ts'
 import type { Sandbox } from '../../sandbox/sandbox.ts'
 import type { BodyLimits } from './body.ts'
@@ -11,6 +12,7 @@ export interface FilesDeps {
   readonly admit: <T>(user: string, signal: AbortSignal, work: () => Promise<T>) => Promise<T>
   /** Of one request's content. */
   readonly limits: BodyLimits
+  readonly telemetry: Telemetry
 }
 
 /** On whose behalf a request is served, and until when. */
@@ -27,6 +29,7 @@ export interface FileScene {
   readonly sandbox: Sandbox
   readonly signal: AbortSignal
   readonly limits: BodyLimits
+  readonly telemetry: Telemetry
 }
 
 /**
@@ -48,7 +51,8 @@ export async function inSandbox(
     await deps.admit(user, signal, async () => {
       const lease = await deps.provider.acquire(user, { signal })
       try {
-        await work({ request, response, sandbox: lease.sandbox, signal, limits: deps.limits })
+        const { limits, telemetry } = deps
+        await work({ request, response, sandbox: lease.sandbox, signal, limits, telemetry })
       } finally {
         lease.release()
       }

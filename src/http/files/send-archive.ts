@@ -16,7 +16,7 @@ export async function sendArchive(scene: FileScene, path: string, format: Archiv
   const name = posix.basename(sandbox.files.absolute(path)) || 'root'
   setSafeHeaders(response, `${name}.${format}`, TYPES[format])
   if (request.method !== 'HEAD') {
-    for await (const piece of sandbox.transfer.pack(path, format, signal)) await send(response, piece, signal)
+    for await (const piece of sandbox.transfer.pack(path, format, signal)) await send(scene, piece)
   }
   await finish(response, signal)
 }

@@ -57,7 +57,7 @@ export async function sendFile(scene: FileScene, { path, file, sha256 }: FileToS
     part,
     (chunk) => {
       left -= chunk.length
-      return send(response, chunk, signal)
+      return send(scene, chunk)
     },
     signal,
   )
@@ -73,8 +73,9 @@ export async function finish(response: ServerResponse, signal: AbortSignal, data
 }
 
 /** Sends one piece; resolves when the client's connection takes more, rejects when it is gone. */
-export async function send(response: ServerResponse, chunk: Uint8Array, signal: AbortSignal): Promise<void> {
+export async function send({ response, signal, telemetry }: FileScene, chunk: Uint8Array): Promise<void> {
   signal.throwIfAborted()
+  telemetry.bytesTransferred('out', chunk.length)
   if (!response.write(chunk)) await once(response, 'drain', { signal })
 }
 

@@ -413,3 +413,16 @@ test('a client that is gone before its turn leaves nothing behind', async () => 
   await expect.poll(() => signal?.aborted).toBe(true)
   expect(provider.held).toBe(0)
 })
+
+test('the bytes of files are counted in either direction, those of messages are not', async () => {
+  const { alice, files, told } = await startFilesFront()
+  files.put('a', 'hello')
+  await (await alice('GET', '/files/a')).text()
+  await (await alice('GET', '/files/a', { headers: { range: 'bytes=1-2' } })).text()
+  await (await alice('HEAD', '/files/a')).text()
+  await (await alice('GET', '/files/gone')).text()
+  await (await alice('PUT', '/files/b', { body: 'twelve bytes' })).text()
+  const sum = (direction: string) =>
+    told.filter(([, each]) => each === direction).reduce((bytes, [, , count]) => bytes + Number(count), 0)
+  expect({ out: sum('out'), in: sum('in') }).toEqual({ out: 7, in: 12 })
+})
