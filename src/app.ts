@@ -69,6 +69,7 @@ export function createApp(
     pipIndexes: config.pipIndex,
     pipTrustedHosts: config.pipTrustedHost,
     npmRegistry: config.npmRegistry || undefined,
+    cargoIndex: config.cargoIndex || undefined,
     aptMirror: config.aptMirror || undefined,
     certificatesFile: config.buildCa || undefined,
   }

@@ -2,7 +2,7 @@
 # Downloads packages and all that they need into /tmp/out. Runs in a container of its own, which has a network and nothing of a user:
 #   fetch.sh pip|npm|apt|cargo PACKAGE...
 # It only downloads: nothing of what comes is built, unpacked or run here. Beside this file may lie what the operator configured:
-# ca.pem, pip.conf, npmrc, apt-mirror.
+# ca.pem, pip.conf, npmrc, cargo.toml, cargo-login.toml, apt-mirror.
 set -eu
 here=${0%/*}
 out=/tmp/out
@@ -40,6 +40,16 @@ with_apt() {
 		-o Dir::Cache::archives="$out" -o Dir::Log=/tmp/apt/log -o Debug::NoLocking=1 -o APT::Sandbox::User= "$@"
 }
 
+# "name@1.2.3" is that version, "name@1.2" any that is compatible; cargo itself takes only the first without an operator.
+cargo_spec() {
+	case $1 in
+	*@*\** | *@[!0-9]*) echo "$1" ;;
+	*@*.*.*) echo "${1%%@*}@=${1#*@}" ;;
+	*@*) echo "${1%%@*}@^${1#*@}" ;;
+	*) echo "$1" ;;
+	esac
+}
+
 manager=$1
 shift
 case $manager in
@@ -72,13 +82,20 @@ cargo)
 	cd /tmp/project
 	echo 'fn main() {}' > src/main.rs
 	printf '[package]\nname = "fetch"\nversion = "0.0.0"\nedition = "2018"\n[dependencies]\n' > Cargo.toml
-	for spec in "$@"; do
+	for each in "$@"; do
+		spec=$(cargo_spec "$each")
 		case $spec in
 		*@*) echo "${spec%%@*} = \"${spec#*@}\"" ;;
 		*) echo "$spec = \"*\"" ;;
 		esac >> Cargo.toml
 	done
-	cargo fetch
+	if [ -f "$here/cargo.toml" ]; then
+		# Also for the install: it looks for the crates where this registry's are kept. The login stays here.
+		cp "$here/cargo.toml" "$out/config.toml"
+		cargo --config "$here/cargo-login.toml" fetch
+	else
+		cargo fetch
+	fi
 	rm -rf "$out/registry/src" "$out"/.package-cache* "$out"/.global-cache
 	;;
 *)

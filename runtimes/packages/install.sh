@@ -29,6 +29,16 @@ cd "$dir"
 tar -xf packages.tar
 rm packages.tar
 
+# "name@1.2.3" is that version, "name@1.2" any that is compatible; cargo itself takes only the first without an operator.
+cargo_spec() {
+	case $1 in
+	*@*\** | *@[!0-9]*) echo "$1" ;;
+	*@*.*.*) echo "${1%%@*}@=${1#*@}" ;;
+	*@*) echo "${1%%@*}@^${1#*@}" ;;
+	*) echo "$1" ;;
+	esac
+}
+
 case $manager in
 pip)
 	# Nothing of the workspace's own settings: they may name an index, or forbid what is done here. PEP 668: the directory is the
@@ -92,6 +102,10 @@ apt)
 	;;
 cargo)
 	export CARGO_HOME="$dir/files" CARGO_TARGET_DIR="$dir/target"
+	for spec in "$@"; do
+		shift
+		set -- "$@" "$(cargo_spec "$spec")"
+	done
 	cargo install --offline --root "$prefix" ${upgrade:+--force} -- "$@"
 	for spec in "$@"; do
 		name=${spec%%@*}

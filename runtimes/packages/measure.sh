@@ -35,5 +35,7 @@ if command -v npm > /dev/null; then
 	}
 }' "$packages"/[!@]*/package.json "$packages"/@*/*/package.json
 fi
+# `cargo install --list` would want to write there. doc.rust-lang.org/cargo/commands/cargo-install.html
+sed -n 's/^"\([^ "]*\) \([^ "]*\) (.*/cargo\t\1\t\2/p' /usr/local/.crates.toml
 [ $# = 0 ] || dpkg-query -W -f 'apt\t${Package}\t${Version}\n' -- "$@"
 exit 0

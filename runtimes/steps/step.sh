@@ -2,7 +2,7 @@
 # One step of building a runtime's image, run as root with this folder mounted at /run/sandbox-build: nothing of it stays in the image.
 #   step.sh apt|pip|npm|cargo|node PACKAGE...   installs packages
 #   step.sh run COMMAND                         runs a line of shell
-# Beside this file may lie what the operator configured: ca.pem, pip.conf, npmrc, apt-mirror.
+# Beside this file may lie what the operator configured: ca.pem, pip.conf, npmrc, cargo.toml, cargo-login.toml, apt-mirror.
 set -eu
 here=${0%/*}
 
@@ -30,6 +30,16 @@ with_apt() {
 		set -- -o Dir::Etc::sourcelist=/tmp/sources.list -o Dir::Etc::sourceparts=- "$@"
 	fi
 	apt-get -o Acquire::Retries=3 "$@"
+}
+
+# "name@1.2.3" is that version, "name@1.2" any that is compatible; cargo itself takes only the first without an operator.
+cargo_spec() {
+	case $1 in
+	*@*\** | *@[!0-9]*) echo "$1" ;;
+	*@*.*.*) echo "${1%%@*}@=${1#*@}" ;;
+	*@*) echo "${1%%@*}@^${1#*@}" ;;
+	*) echo "$1" ;;
+	esac
 }
 
 step=$1
@@ -60,7 +70,14 @@ npm)
 	if [ -f "$config" ]; then sed -i "s|^ *for (const p of walkUp(this.cwd)) {\$|&\n      if (p === '/') break|" "$config"; fi
 	;;
 cargo)
-	exec cargo install --root /usr/local --locked -- "$@"
+	for spec in "$@"; do
+		shift
+		set -- "$@" "$(cargo_spec "$spec")"
+	done
+	if [ -f "$here/cargo.toml" ]; then set -- --config "$here/cargo.toml" --config "$here/cargo-login.toml" -- "$@"; else set -- -- "$@"; fi
+	cargo install --root /usr/local --locked "$@"
+	# Its downloads are in a mount of the build; what it notes about them is of no use.
+	rm -f /root/.cargo/.global-cache /root/.cargo/.package-cache*
 	;;
 node)
 	exec python3 "$here/install-node.py" "$@"

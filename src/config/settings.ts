@@ -447,11 +447,17 @@ export const SETTINGS = {
     fallback: '',
     about: 'npm registry that builds and install_packages use. May hold user:password; not kept in images.',
   },
+  cargoIndex: {
+    schema: orEmpty(httpUrl),
+    fallback: '',
+    about:
+      'Sparse registry of crates that builds and install_packages use in place of crates.io. May hold user:password, or a token in place of the user; not kept in images.',
+  },
   aptMirror: {
     schema: orEmpty(httpUrl),
     fallback: '',
     about:
-      'Debian mirror that builds and install_packages use, with debian/ and debian-security/ below it. Not kept in images.',
+      'Debian mirror that builds and install_packages use, with debian/ and debian-security/ below it. May hold user:password; not kept in images.',
   },
   logLevel: {
     schema: z.enum(['debug', 'info', 'warn', 'error', 'silent']),

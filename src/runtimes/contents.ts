@@ -23,7 +23,8 @@ export function parseMeasurement(text: string): RuntimeContents {
     if (name === undefined || version === undefined) continue
     if (kind === 'os') os = version
     else if (kind === 'program') programs[name] = version
-    else if (kind === 'pip' || kind === 'npm' || kind === 'apt') (packages[kind] ??= {})[name] = version
+    else if (kind === 'pip' || kind === 'npm' || kind === 'cargo' || kind === 'apt')
+      (packages[kind] ??= {})[name] = version
   }
   return { os, programs, packages }
 }

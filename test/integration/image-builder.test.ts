@@ -9,6 +9,7 @@ import { IN_THE_MAKING_MS } from '../../src/runtimes/prune-images.ts'
 import { smallArchive } from '../../src/runtimes/small-archive.ts'
 import { useDocker } from '../helpers/docker.ts'
 import { expectCode } from '../helpers/expect-code.ts'
+import { findIn } from '../helpers/find-in.ts'
 import { BASE_IMAGE } from '../helpers/images.ts'
 import { rawDocker } from '../helpers/raw-docker.ts'
 import { useRuntimeFixtures } from '../helpers/runtime-fixtures.ts'
@@ -211,16 +212,3 @@ test('what a build reads of the network of its operator is neither in a layer no
   const marks = [secret, auth, 's3cret\n'].map((text) => Buffer.from(text))
   expect(await findIn(await image.get(), marks)).toEqual(['s3cret\n'])
 })
-
-/** Which of these byte strings a stream holds, also across its chunks. */
-async function findIn(stream: AsyncIterable<unknown>, marks: readonly Buffer[]): Promise<string[]> {
-  const overlap = Math.max(...marks.map(({ length }) => length)) - 1
-  const found = new Set<string>()
-  let tail = Buffer.alloc(0)
-  for await (const chunk of stream) {
-    const piece = Buffer.concat([tail, chunk as Buffer])
-    for (const mark of marks) if (piece.includes(mark)) found.add(mark.toString())
-    tail = piece.subarray(Math.max(0, piece.length - overlap))
-  }
-  return [...found]
-}

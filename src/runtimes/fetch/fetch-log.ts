@@ -38,6 +38,9 @@ function shown(latin1: string): string {
 
 const UNREACHABLE =
   /NewConnectionError|Max retries exceeded|name resolution|CERTIFICATE_VERIFY_FAILED|SSLError|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|ECONNRESET|SELF_SIGNED_CERT|UNABLE_TO_GET_ISSUER|Temporary failure resolving|Could not resolve|Could not connect|Connection failed|Failed to fetch|unable to update registry|spurious network error/i
+/** As each manager words the status 401 or 403 (npm-registry-fetch, pip's session, apt's http method, cargo's registry). */
+const REFUSED =
+  /\bE40[13]\b|\b40[13] (?:Error|Client Error)|\b40[13] {1,2}(?:Unauthorized|Forbidden)|got 40[13]\b|HTTP\/\S+ 40[13]\b/i
 const FULL = /No space left on device|ENOSPC|Disk quota exceeded/i
 const MISSING: Readonly<Record<Exclude<PackageManager, 'node'>, RegExp>> = {
   pip: /No matching distribution found|Could not find a version/i,
@@ -64,6 +67,12 @@ export function fetchFault(
   if (FULL.test(log)) {
     return new SandboxError('too_large', 'The packages with all that they need are larger than may be downloaded.', {
       hint: 'Install fewer at once, or ask the operator for a larger installSize.',
+      details,
+    })
+  }
+  if (REFUSED.test(log)) {
+    return new SandboxError('index_unreachable', `The ${manager} index does not let this server in.`, {
+      hint: 'Ask the operator to correct the login in the setting of the index.',
       details,
     })
   }

@@ -2,14 +2,19 @@ import { expect, test } from 'vitest'
 import { contentsFromLabel, parseMeasurement } from '../../../src/runtimes/contents.ts'
 
 const LINES =
-  'os\tname\tDebian 12\nprogram\tpython3\t3.11.2\npip\tnumpy\t2.1.0\napt\tgit\t1:2.39\nnpm\t@types/node\t24.0.0\n'
+  'os\tname\tDebian 12\nprogram\tpython3\t3.11.2\npip\tnumpy\t2.1.0\napt\tgit\t1:2.39\nnpm\t@types/node\t24.0.0\ncargo\tripgrep\t14.1.1\n'
 
 test('a measurement is what the image’s programs printed, and comes back from its label', () => {
   const contents = parseMeasurement(LINES)
   expect(contents).toEqual({
     os: 'Debian 12',
     programs: { python3: '3.11.2' },
-    packages: { pip: { numpy: '2.1.0' }, apt: { git: '1:2.39' }, npm: { '@types/node': '24.0.0' } },
+    packages: {
+      pip: { numpy: '2.1.0' },
+      apt: { git: '1:2.39' },
+      npm: { '@types/node': '24.0.0' },
+      cargo: { ripgrep: '14.1.1' },
+    },
   })
   expect(contentsFromLabel(JSON.stringify(contents))).toEqual(contents)
 })

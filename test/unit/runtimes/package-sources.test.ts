@@ -34,6 +34,31 @@ test('the password of an npm registry goes where npm looks for it', async () => 
   )
 })
 
+test('a registry of crates takes the place of crates.io, with its login in a file of its own', async () => {
+  const files = await sourceFiles({ cargoIndex: 'https://me:p%40ss@crates.example/index' })
+  expect(files.get('cargo.toml')).toBe(
+    [
+      '[source.crates-io]',
+      'replace-with = "sandbox-mcp"',
+      '[source.sandbox-mcp]',
+      'registry = "sparse+https://crates.example/index/"',
+      '[registries.sandbox-mcp]',
+      'index = "sparse+https://crates.example/index/"',
+      '',
+    ].join('\n'),
+  )
+  const basic = Buffer.from('me:p@ss').toString('base64')
+  expect(files.get('cargo-login.toml')).toBe(
+    `[registries.sandbox-mcp]\ncredential-provider = "cargo:token"\ntoken = "Basic ${basic}"\n`,
+  )
+})
+
+test('the login of a registry of crates may be a token alone, or none', async () => {
+  const login = async (cargoIndex: string) => (await sourceFiles({ cargoIndex })).get('cargo-login.toml')
+  expect(await login('https://t%22oken@crates.example/')).toContain('token = "t\\"oken"\n')
+  expect(await login('https://crates.example/')).toBe('')
+})
+
 test('a mirror of Debian is given without a slash at its end', async () => {
   expect((await sourceFiles({ aptMirror: 'http://mirror/' })).get('apt-mirror')).toBe('http://mirror\n')
 })

@@ -45,6 +45,13 @@ describe('a failed download', () => {
     ['pip', 'NewConnectionError: refused\nERROR: No matching distribution found for nope', 'index_unreachable'],
     ['npm', 'npm error code SELF_SIGNED_CERT_IN_CHAIN', 'index_unreachable'],
     ['apt', "Temporary failure resolving 'deb.debian.org'\nE: Unable to locate package nope", 'index_unreachable'],
+    ['npm', 'npm error code E401\nnpm error Incorrect or missing password.', 'index_unreachable'],
+    [
+      'pip',
+      'WARNING: 401 Error, Credentials not correct\nERROR: No matching distribution found for nope',
+      'index_unreachable',
+    ],
+    ['apt', 'Err:1 bookworm Release\n  401  Unauthorized\nE: Unable to locate package nope', 'index_unreachable'],
     ['pip', 'OSError: [Errno 28] No space left on device', 'too_large'],
     ['npm', 'npm error code EALLOWGIT', 'install_failed'],
     ['cargo', 'sandbox-mcp: no cargo', 'invalid_argument'],
