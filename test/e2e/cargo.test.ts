@@ -10,7 +10,7 @@ import { findIn } from '../helpers/find-in.ts'
 import { BASE_IMAGE } from '../helpers/images.ts'
 import { removeInstallation, useInstallation } from '../helpers/installation.ts'
 import { rawDocker } from '../helpers/raw-docker.ts'
-import { run } from '../helpers/run-cli.ts'
+import { type Ran, run } from '../helpers/run-cli.ts'
 
 const installation = useInstallation()
 const network = useBuildNetwork()
@@ -35,6 +35,7 @@ const CRATES: readonly Crate[] = [
 describe('crates from a private registry', { timeout: BUILD_MS }, () => {
   const runtime = `test-rust-${randomBytes(4).toString('hex')}`
   let directory: string
+  let built: Ran
   let registry: CrateRegistry
 
   beforeAll(async () => {
@@ -53,7 +54,7 @@ describe('crates from a private registry', { timeout: BUILD_MS }, () => {
     }
     await writeFile(join(directory, runtime, 'runtime.json'), JSON.stringify(definition))
     registry = await startCrateRegistry(CRATES, LOGIN)
-    expect(await run(['build', runtime], settings())).toMatchObject({ code: 0 })
+    built = await run(['build', runtime], settings())
   }, BUILD_MS)
   afterAll(async () => {
     await registry[Symbol.asyncDispose]()
@@ -78,6 +79,7 @@ describe('crates from a private registry', { timeout: BUILD_MS }, () => {
   }
 
   test('are in the image of a runtime that asks for them, and the login to the registry is not', async () => {
+    expect(built).toMatchObject({ code: 0 })
     await using server = await installation.start({ user: installation.newUser(), env: settings() })
     await server.output('true')
     expect(await server.output('greet')).toBe('hello from greet')

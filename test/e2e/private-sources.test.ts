@@ -10,7 +10,7 @@ import { BASE_IMAGE } from '../helpers/images.ts'
 import { removeInstallation, useInstallation } from '../helpers/installation.ts'
 import { type LoginProxy, startLoginProxy } from '../helpers/login-proxy.ts'
 import { rawDocker } from '../helpers/raw-docker.ts'
-import { run } from '../helpers/run-cli.ts'
+import { type Ran, run } from '../helpers/run-cli.ts'
 
 const installation = useInstallation()
 const network = useBuildNetwork()
@@ -25,6 +25,7 @@ const SECRETS = [
 describe('a Debian mirror and an npm registry that ask for a password', { timeout: BUILD_MS }, () => {
   const runtime = `test-private-${randomBytes(4).toString('hex')}`
   let directory: string
+  let built: Ran
   let mirror: LoginProxy
   let registry: LoginProxy
 
@@ -47,7 +48,7 @@ describe('a Debian mirror and an npm registry that ask for a password', { timeou
       check: ['tree', '--version'],
     }
     await writeFile(join(directory, runtime, 'runtime.json'), JSON.stringify(definition))
-    expect(await run(['build', runtime], settings())).toMatchObject({ code: 0 })
+    built = await run(['build', runtime], settings())
   }, BUILD_MS)
   afterAll(async () => {
     await mirror[Symbol.asyncDispose]()
@@ -70,6 +71,7 @@ describe('a Debian mirror and an npm registry that ask for a password', { timeou
   })
 
   test('are where a build gets its packages, and leave no password in the image', async () => {
+    expect(built).toMatchObject({ code: 0 })
     expect(mirror.given).toContainEqual(expect.stringMatching(/^\/debian\/pool\/main\/t\/tree\/tree_/))
     // The archive itself may come from the cache of builds, where it is known by its hash.
     expect(registry.given).toContain('/is-odd')
