@@ -12,6 +12,7 @@ import { ModernHttp } from './modern.ts'
 import { type SessionLimits, Sessions } from './sessions.ts'
 import { HttpSse, MESSAGES_PATH } from './sse.ts'
 import { StreamableHttp } from './streamable-http.ts'
+import { UnknownSessions } from './unknown-session.ts'
 
 export interface McpRoutesDeps {
   /** Makes the server of a session of 2025-11-25 or older. */
@@ -42,8 +43,9 @@ export interface McpRoutes {
 export function createMcpRoutes(deps: McpRoutesDeps): McpRoutes {
   const { logger, limits } = deps
   const sessions = new Sessions({ limits, anonymous: deps.anonymous, logger })
-  const streamable = new StreamableHttp({ sessions, bind: deps.bindV1, logger })
-  const sse = new HttpSse({ sessions, bind: deps.bindV1, logger })
+  const unknown = new UnknownSessions()
+  const streamable = new StreamableHttp({ sessions, bind: deps.bindV1, logger, unknown })
+  const sse = new HttpSse({ sessions, bind: deps.bindV1, logger, unknown })
   const { bindV2: bind, changes, namelessUser } = deps
   const modern = new ModernHttp({ sessions, bind, changes, namelessUser, logger })
 
@@ -58,9 +60,9 @@ export function createMcpRoutes(deps: McpRoutesDeps): McpRoutes {
     allowOnly('GET', request, response)
     await sse.open(response, principalOf(request))
   })
-  router.all(MESSAGES_PATH, (request, response) => {
+  router.all(MESSAGES_PATH, async (request, response) => {
     allowOnly('POST', request, response)
-    sse.receive(request, response, principalOf(request), request.body)
+    await sse.receive(request, response, principalOf(request), request.body)
   })
 
   return {
@@ -78,6 +80,7 @@ export function createMcpRoutes(deps: McpRoutesDeps): McpRoutes {
       await Promise.race([Promise.all([sessions.drained(), modern.drained()]), late])
       given.abort()
       await Promise.all([sessions.close(), modern.close()])
+      unknown.close()
     },
   }
 }

@@ -6,14 +6,16 @@ import type { Principal } from '../http/principal.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { Caller } from '../registry/caller.ts'
 import { answeredBy, cancelledBy, OpenRequests, requestOf } from './open-requests.ts'
-import { respondRpcError, respondUnknownSession, RPC } from './rpc-error.ts'
+import { respondRpcError, RPC } from './rpc-error.ts'
 import type { Session, Sessions } from './sessions.ts'
+import type { UnknownSessions } from './unknown-session.ts'
 
 export interface SseDeps {
   readonly sessions: Sessions
   /** The server of one session. */
   readonly bind: (caller: Caller) => Promise<Server>
   readonly logger: Logger
+  readonly unknown: UnknownSessions
   /** Between two comments that keep the stream alive, in milliseconds. */
   readonly pingMs?: number
 }
@@ -62,7 +64,12 @@ export class HttpSse {
   }
 
   /** POST: a message of the client. */
-  receive(request: IncomingMessage, response: ServerResponse, principal: Principal, body: unknown): void {
+  receive(
+    request: IncomingMessage,
+    response: ServerResponse,
+    principal: Principal,
+    body: unknown,
+  ): void | Promise<void> {
     const id = new URL(request.url ?? '', 'http://localhost').searchParams.get('sessionId')
     if (id === null) {
       const message = 'Bad Request: the query has no sessionId. Open a stream with GET /sse first.'
@@ -70,7 +77,7 @@ export class HttpSse {
     }
     const session = this.#deps.sessions.find(id, principal, 'sse')
     const transport = session && this.#live.get(session)
-    if (!session || !transport) return respondUnknownSession(response)
+    if (!session || !transport) return this.#deps.unknown.refuse(request, response)
     session.use(response, principal)
     const parsed = JSONRPCMessageSchema.safeParse(body)
     if (!parsed.success) {

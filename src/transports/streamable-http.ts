@@ -10,6 +10,7 @@ import { EventBudget, type SessionEvents } from './event-store.ts'
 import { answeredBy, cancelledBy, OpenRequests, requestOf } from './open-requests.ts'
 import { respondRpcError, respondUnknownSession, RPC } from './rpc-error.ts'
 import type { Session, Sessions } from './sessions.ts'
+import type { UnknownSessions } from './unknown-session.ts'
 
 export interface StreamableHttpDeps {
   readonly sessions: Sessions
@@ -17,6 +18,7 @@ export interface StreamableHttpDeps {
   readonly bind: (caller: Caller) => Promise<Server>
   readonly logger: Logger
   readonly events?: EventBudget
+  readonly unknown: UnknownSessions
 }
 
 /** A proxy that sees nothing for longer than this may take a stream for dead. In milliseconds. */
@@ -61,7 +63,7 @@ export class StreamableHttp {
     }
     const session = this.#deps.sessions.find(id, principal, 'http')
     const live = session && this.#live.get(session)
-    if (!session || !live) return respondUnknownSession(response)
+    if (!session || !live) return this.#deps.unknown.refuse(request, response)
     session.use(response, principal)
     const lastEventId = headers['last-event-id']
     if (method === 'GET' && typeof lastEventId === 'string' && lastEventId !== '') {

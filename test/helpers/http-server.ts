@@ -1,4 +1,4 @@
-import { expect } from 'vitest'
+import { vi } from 'vitest'
 import { type ServerOptions, TestServer } from './start-server.ts'
 
 /** A server process that clients reach over HTTP. */
@@ -15,9 +15,15 @@ export async function startHttpServer({ args = [], ...options }: ServerOptions =
     await process[Symbol.asyncDispose]()
   }
   try {
-    const line = () => process.log.find(({ address }) => typeof address === 'string')
-    await expect.poll(line, { timeout: 30_000, message: process.stderr }).toBeDefined()
-    return { process, address: new URL(String(line()?.['address'])), [Symbol.asyncDispose]: dispose }
+    const address = await vi.waitFor(
+      () => {
+        const line = process.log.find((each) => typeof each['address'] === 'string')
+        if (!line) throw new Error(`the server does not listen:\n${process.stderr}`)
+        return new URL(String(line['address']))
+      },
+      { timeout: 60_000 },
+    )
+    return { process, address, [Symbol.asyncDispose]: dispose }
   } catch (error) {
     await dispose()
     throw error
