@@ -45,6 +45,8 @@ struct frame_out {
 	size_t small_sent;
 	struct bulk *bulk, *bulk_last;
 	size_t bulk_bytes;
+	struct bulk *spare; /* sent; their buffers serve the next DATA frames */
+	unsigned spares;
 	struct bulk *open; /* the bulk frame that is being built, or NULL: then it is in `small` */
 	size_t open_at;
 };

@@ -13,6 +13,31 @@ static bool has_bulk(const struct frame_out *out, uint32_t channel) {
 	return false;
 }
 
+/* A stream has two frames waiting at a time (BULK_HIGH); more memory than for these is given back. */
+#define SPARES_MAX 2u
+
+static void spare_bulk(struct frame_out *out, struct bulk *b) {
+	if (out->spares == SPARES_MAX || b->bytes.cap > KEEP_SIZE) {
+		buf_free(&b->bytes);
+		free(b);
+		return;
+	}
+	b->bytes.len = 0;
+	b->sent = 0;
+	b->next = out->spare;
+	out->spare = b;
+	out->spares++;
+}
+
+static struct bulk *take_bulk(struct frame_out *out) {
+	struct bulk *b = out->spare;
+	if (!b) return calloc(1, sizeof *b);
+	out->spare = b->next;
+	out->spares--;
+	b->next = NULL;
+	return b;
+}
+
 /* Moves what is not yet sent to the front, when that saves more than it copies. */
 static void compact(struct frame_out *out) {
 	if (out->small_sent < KEEP_SIZE || out->small_sent < out->small.len / 2) return;
@@ -24,7 +49,7 @@ static void compact(struct frame_out *out) {
 struct buf *frame_out_begin(struct frame_out *out, uint8_t type, uint32_t channel) {
 	struct buf *to;
 	if (type == T_DATA || has_bulk(out, channel)) {
-		out->open = calloc(1, sizeof *out->open);
+		out->open = take_bulk(out);
 		if (!out->open) return NULL;
 		out->open->channel = channel;
 		to = &out->open->bytes;
@@ -98,8 +123,7 @@ static size_t sent_bulk(struct frame_out *out, size_t len) {
 	if (n == rest) {
 		out->bulk = b->next;
 		if (!out->bulk) out->bulk_last = NULL;
-		buf_free(&b->bytes);
-		free(b);
+		spare_bulk(out, b);
 	}
 	return len - n;
 }
@@ -119,6 +143,11 @@ void frame_out_sent(struct frame_out *out, size_t len) {
 
 void frame_out_free(struct frame_out *out) {
 	while (out->bulk) sent_bulk(out, out->bulk->bytes.len - out->bulk->sent);
+	for (struct bulk *b = out->spare, *next; b; b = next) {
+		next = b->next;
+		buf_free(&b->bytes);
+		free(b);
+	}
 	buf_free(&out->small);
 	*out = (struct frame_out){0};
 }

@@ -32,12 +32,14 @@ static void produce(struct channel *ch) {
 	size_t max = r->window < DATA_CHUNK ? (size_t)r->window : DATA_CHUNK;
 	ch->streaming = max > 0;
 	if (!max) return;
-	struct buf piece = {0};
+	/* Kept from piece to piece, of whichever READ: at most one chunk and the head of a READ_END. */
+	static struct buf piece;
+	piece.len = 0;
+	piece.failed = false;
 	bool end = false;
 	struct fault f = fs_read_next(r->read, &piece, max, &end);
 	if (f.code == E_NONE && piece.failed) f = (struct fault){E_RESOURCES, 0};
 	if (f.code != E_NONE) {
-		buf_free(&piece);
 		fail(r, f);
 		return;
 	}
@@ -51,7 +53,6 @@ static void produce(struct channel *ch) {
 		}
 		conn_end(c, number);
 	}
-	buf_free(&piece);
 }
 
 static void follow(struct channel *ch, uint8_t type, struct slice payload) {

@@ -168,6 +168,30 @@ static void a_frame_that_is_too_large_is_taken_back_whole(void) {
 	frame_out_free(&out);
 }
 
+static void the_memory_of_data_that_has_left_serves_the_next_and_no_more_is_kept(void) {
+	struct frame_out out = {0};
+	char text[100] = "";
+	line_up(&out, T_DATA, 1, "a long first piece");
+	struct bulk *first = out.bulk;
+	drain(&out, 1000, text, sizeof text);
+	line_up(&out, T_DATA, 2, "b");
+	CHECK(out.bulk == first);
+	for (int i = 0; i < 4; i++) line_up(&out, T_DATA, 3, "c");
+	drain(&out, 1000, text, sizeof text);
+	CHECK(strcmp(text, "1:a long first piece 2:b 3:c 3:c 3:c 3:c ") == 0);
+	int kept = 0;
+	for (struct bulk *b = out.spare; b; b = b->next) kept++;
+	CHECK_EQ(kept, 2);
+	/* A buffer that has grown far beyond a piece is given back. */
+	struct buf *b = frame_out_begin(&out, T_DATA, 4);
+	CHECK(buf_reserve(b, 1024 * 1024));
+	CHECK(frame_out_end(&out));
+	frame_out_sent(&out, frame_out_bytes(&out));
+	CHECK_EQ(out.spares, 1);
+	frame_out_free(&out);
+	CHECK(!out.spare);
+}
+
 int main(void) {
 	frames_come_out_whole_however_they_are_cut();
 	a_length_that_breaks_the_rules_is_bad_before_memory_is_taken();
@@ -175,5 +199,6 @@ int main(void) {
 	small_frames_overtake_data_of_other_channels_only();
 	a_frame_that_has_begun_to_leave_is_finished_first();
 	a_frame_that_is_too_large_is_taken_back_whole();
+	the_memory_of_data_that_has_left_serves_the_next_and_no_more_is_kept();
 	return report("frame");
 }
