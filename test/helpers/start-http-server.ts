@@ -1,9 +1,10 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
-import { hostEnvironment, type LogLine, ROOT } from './start-server.ts'
+import { type Exit, hostEnvironment, type LogLine, ROOT } from './start-server.ts'
 
 const CLI = join(ROOT, 'dist/cli.js')
 /** The server promises to be gone 9 s after a signal; one that is not by then is killed, and the test fails. */
@@ -20,10 +21,13 @@ export class TestHttpServer implements AsyncDisposable {
   readonly address: URL
   /** Every line of the log so far. */
   readonly log: readonly LogLine[]
+  /** Resolves when the process has ended. */
+  readonly exited: Promise<Exit>
   readonly #child: ChildProcessByStdio<null, null, Readable>
 
   constructor(child: ChildProcessByStdio<null, null, Readable>, address: URL, log: readonly LogLine[]) {
     this.#child = child
+    this.exited = once(child, 'exit').then(([code, signal]): Exit => ({ code, signal }))
     this.address = address
     this.log = log
   }
@@ -34,11 +38,27 @@ export class TestHttpServer implements AsyncDisposable {
     return pid
   }
 
+  /** How many files, sockets and pipes it has open. */
+  get openFiles(): number {
+    return readdirSync(`/proc/${this.pid}/fd`).length
+  }
+
+  /** Its resident memory, in bytes. */
+  get residentBytes(): number {
+    const kib = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'))?.[1]
+    return Number(kib) * 1024
+  }
+
+  /** Ends it by the test's own hand. */
+  async kill(signal: NodeJS.Signals): Promise<void> {
+    this.#child.kill(signal)
+    await this.exited
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
-    const exited = once(this.#child, 'exit')
     this.#child.kill('SIGTERM')
     const timer = setTimeout(() => this.#child.kill('SIGKILL'), EXIT_TIMEOUT_MS)
-    const [, signal] = await exited
+    const { signal } = await this.exited
     clearTimeout(timer)
     if (signal === 'SIGKILL') throw new Error(`the server was killed:\n${JSON.stringify(this.log)}`)
   }

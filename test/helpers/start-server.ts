@@ -4,15 +4,15 @@ import { join, resolve } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { deserializeMessage, serializeMessage } from '@modelcontextprotocol/sdk/shared/stdio.js'
-import type { RequestOptions } from '@modelcontextprotocol/sdk/shared/protocol.js'
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
-import type { CallToolResult, JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js'
+import type { JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js'
+import type { CallResult } from '../../src/mcp/protocol.ts'
+import type { CallOptions } from './mcp-client.ts'
+import { ToolCaller } from './tool-caller.ts'
 
 export const ROOT = resolve(import.meta.dirname, '../..')
 const CLI = join(ROOT, 'dist/cli.js')
 
-/** Above every answer of a working server, on a busy machine too. */
-const CALL_TIMEOUT_MS = 110_000
 /** The server promises to be gone 5 s after its stdin ended; a process that is not by then is killed, and the test fails. */
 const EXIT_TIMEOUT_MS = 15_000
 
@@ -31,22 +31,9 @@ export interface Exit {
 /** One line of the server's log. */
 export type LogLine = Readonly<Record<string, unknown>> & { readonly level: number; readonly msg: string }
 
-/** What a tool gave, by the parts that tests look at. */
-export interface ToolAnswer {
-  readonly isError: boolean
-  /** The first text block. */
-  readonly text: string
-  /** The second text block; empty without one. */
-  readonly footer: string
-  // oxlint-disable-next-line typescript/no-explicit-any -- each tool has its own shape, which the tests assert
-  readonly structured: any
-  readonly result: CallToolResult
-}
-
 /** A server process, as an MCP client starts it, with the SDK's client connected over its stdin and stdout. */
-export class TestServer implements AsyncDisposable {
+export class TestServer extends ToolCaller implements AsyncDisposable {
   readonly client = new Client({ name: 'test', version: '1.0.0' })
-  readonly user: string
   readonly child: ChildProcessByStdio<Writable, Readable, Readable>
   /** Resolves when the process has ended and its output was read. */
   readonly exited: Promise<Exit>
@@ -57,7 +44,7 @@ export class TestServer implements AsyncDisposable {
   #stderr = ''
 
   constructor({ user = 'local', installation, env = {}, args = ['serve'] }: ServerOptions) {
-    this.user = user
+    super(user)
     this.child = spawn(process.execPath, [CLI, ...args], {
       stdio: ['pipe', 'pipe', 'pipe'],
       cwd: ROOT,
@@ -121,43 +108,8 @@ export class TestServer implements AsyncDisposable {
     return transport
   }
 
-  /** Calls a tool. Errors of the tool are in the answer; errors of the protocol reject. */
-  async call(name: string, args: Record<string, unknown> = {}, options: RequestOptions = {}): Promise<ToolAnswer> {
-    const request = { name, arguments: args }
-    const result = (await this.client.callTool(request, undefined, {
-      timeout: CALL_TIMEOUT_MS,
-      ...options,
-    })) as CallToolResult
-    const [first, second] = result.content.flatMap((block) => (block.type === 'text' ? [block.text] : []))
-    return {
-      isError: result.isError === true,
-      text: first ?? '',
-      footer: second ?? '',
-      structured: result.structuredContent,
-      result,
-    }
-  }
-
-  /** Runs a shell command; fails unless it could be run. Its exit code is in the answer. */
-  // oxlint-disable-next-line typescript/no-explicit-any -- as ToolAnswer.structured
-  async exec(command: string, args: Record<string, unknown> = {}): Promise<any> {
-    const answer = await this.call('shell_exec', { command, ...args })
-    if (answer.isError) throw new Error(`${command}: ${answer.text}`)
-    return answer.structured
-  }
-
-  /** The standard output of a shell command that succeeds, without its final newline. */
-  async output(command: string, args: Record<string, unknown> = {}): Promise<string> {
-    const { status, exit_code: exitCode, stdout, stderr } = await this.exec(command, args)
-    if (exitCode !== 0) throw new Error(`${command}: ${status} ${exitCode}: ${stderr}`)
-    return (stdout as string).replace(/\n$/, '')
-  }
-
-  /** The code and text of a call that must be refused. */
-  async refusal(name: string, args: Record<string, unknown>): Promise<string> {
-    const answer = await this.call(name, args)
-    if (!answer.isError) throw new Error(`${name} was not refused: ${answer.text}`)
-    return answer.text
+  protected async request(name: string, args: Record<string, unknown>, options: CallOptions): Promise<CallResult> {
+    return (await this.client.callTool({ name, arguments: args }, undefined, { ...options })) as CallResult
   }
 
   kill(signal: NodeJS.Signals): void {
