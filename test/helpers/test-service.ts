@@ -13,7 +13,7 @@ import { TEST_RUNTIME } from './runtime-info.ts'
 export interface TestService {
   readonly service: McpService
   readonly provider: FakeProvider
-  readonly lines: readonly LogLine[]
+  readonly lines: LogLine[]
 }
 
 /** All tools over sandboxes in memory, and what was logged. */
