@@ -1,19 +1,18 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { failureOf } from '../helpers/failure.ts'
 import { useInstallation } from '../helpers/installation.ts'
-import { LEGS, openLeg } from '../helpers/legs.ts'
+import { LEGS, openLeg, startForUsers } from '../helpers/legs.ts'
 import { midCommand, runningCommands, startInBackground } from '../helpers/processes.ts'
 import { png } from '../helpers/png.ts'
-import { HttpServer } from '../helpers/start-http-server.ts'
+import type { TestHttpServer } from '../helpers/start-http-server.ts'
 import type { ConnectedCaller } from '../helpers/tool-caller.ts'
 
 const installation = useInstallation()
 
-let http: HttpServer
-let address: URL
+let http: TestHttpServer
 
 beforeAll(async () => {
-  http = new HttpServer({ installation: installation.name })
-  address = await http.address()
+  http = await startForUsers(installation.name)
 })
 afterAll(() => http[Symbol.asyncDispose]())
 
@@ -22,7 +21,7 @@ describe.each(LEGS)('over %s', (leg) => {
   let server: ConnectedCaller
 
   beforeAll(async () => {
-    server = await openLeg(leg, { installation: installation.name, user, address })
+    server = await openLeg(leg, { installation: installation.name, user, address: http.address })
   })
   afterAll(() => server[Symbol.asyncDispose]())
 
@@ -87,9 +86,9 @@ describe.each(LEGS)('over %s', (leg) => {
     const other = await startInBackground(server, 'sleep 3601')
     const controller = new AbortController()
     const { answer } = await midCommand(server, 'sleep 3600', { signal: controller.signal })
-    const failure = expect(answer).rejects.toThrow(/abort/i)
+    const failure = failureOf(answer)
     controller.abort()
-    await failure
+    expect(await failure).toMatchObject({ message: expect.stringMatching(/abort/i) })
     await expect.poll(() => runningCommands(server), { timeout: 20_000 }).toEqual(['sleep 3601'])
     await server.call('process_write', { process_id: other, signal: 'kill' })
   })
@@ -120,7 +119,7 @@ describe.each(LEGS)('over %s', (leg) => {
     await server.output('echo mine > mine')
     const [container] = await installation.containers(user)
     for (const way of LEGS) {
-      await using same = await openLeg(way, { installation: installation.name, user, address })
+      await using same = await openLeg(way, { installation: installation.name, user, address: http.address })
       expect(await same.output('cat mine'), way).toBe('mine')
     }
     expect((await installation.containers(user)).map(({ id }) => id)).toEqual([container?.id])

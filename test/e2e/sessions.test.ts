@@ -1,19 +1,19 @@
 import { describe, expect, test } from 'vitest'
 import { useInstallation } from '../helpers/installation.ts'
-import { openHttp, openLeg } from '../helpers/legs.ts'
-import { call, INITIALIZE, modern, WireClient, WireStream } from '../helpers/mcp-wire.ts'
+import { openHttp, openLeg, startForUsers, USER_HEADER } from '../helpers/legs.ts'
+import { call, modern, WireClient, WireStream } from '../helpers/mcp-wire.ts'
 import { runningCommands, startInBackground } from '../helpers/processes.ts'
-import { HttpServer, type HttpServerOptions, USER_HEADER } from '../helpers/start-http-server.ts'
+import { startHttpServer } from '../helpers/start-http-server.ts'
 import { ConnectedCaller } from '../helpers/tool-caller.ts'
 import { LABEL } from '../../src/registry/identity.ts'
 
 const installation = useInstallation()
 
-/** A server that listens, and where. */
-async function started(options: Partial<HttpServerOptions> = {}) {
-  const server = new HttpServer({ installation: installation.name, ...options })
-  return { server, address: await server.address(), [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() }
-}
+/** A server whose callers have names. */
+const forUsers = (env: Readonly<Record<string, string>> = {}) => startForUsers(installation.name, env)
+/** A server whose callers have none. */
+const forAnybody = (env: Readonly<Record<string, string>> = {}) =>
+  startHttpServer({ installation: installation.name, env })
 
 /** What there is of anonymous sessions in this installation. */
 async function anonymousThings() {
@@ -32,8 +32,8 @@ const stdoutOf = ({ messages }: Awaited<ReturnType<WireClient['post']>>) =>
 describe('one user', () => {
   test('of a session for each call, two stdio servers, an SSE client and two HTTP servers has one container', async () => {
     const user = installation.newUser()
-    await using first = await started()
-    await using second = await started()
+    await using first = await forUsers()
+    await using second = await forUsers()
     const headers = { [USER_HEADER]: user }
     const perCall = async (command: string, address: URL) => {
       const client = await openHttp('HTTP, 2025-11-25', address, headers)
@@ -61,20 +61,19 @@ describe('one user', () => {
 
   test('whose server was killed gets 404 for the old session, and in a new one finds files and processes as they were', async () => {
     const user = installation.newUser()
-    const killed = await started()
+    const killed = await forUsers()
     const client = await openHttp('HTTP, 2025-11-25', killed.address, { [USER_HEADER]: user })
     const caller = new ConnectedCaller(user, client)
     await caller.output('echo kept > file')
     await startInBackground(caller, 'sleep 3600')
     const [container] = await installation.containers(user)
-    const { port } = killed.address
-    killed.server.kill('SIGKILL')
-    await killed.server.exited
+    const session = await new WireClient(killed.address).initialize({ [USER_HEADER]: user })
+    await killed.kill('SIGKILL')
 
-    const next = new HttpServer({ installation: installation.name, env: { SANDBOX_PORT: port } })
-    const address = await next.address()
+    await using next = await forUsers()
+    const { address } = next
     const old = new WireClient(address)
-    old.session = 'f'.repeat(32)
+    old.session = session
     expect(await old.post(EXEC('true'), { [USER_HEADER]: user })).toMatchObject({
       status: 404,
       messages: [{ error: { code: -32_001 } }],
@@ -84,19 +83,16 @@ describe('one user', () => {
     expect({ stdout, notice }).toEqual({ stdout: 'kept\n', notice: undefined })
     expect(await runningCommands(again)).toEqual(['sleep 3600'])
     expect(await installation.containers(user)).toMatchObject([{ id: container?.id }])
-    await again.client.close()
-    await next[Symbol.asyncDispose]()
   })
 })
 
 describe('a stream that is dropped in the middle of a command', () => {
   test('is resumed with the command’s answer, which runs once', async () => {
     const user = installation.newUser()
-    await using http = await started()
+    await using http = await forUsers()
     const client = new WireClient(http.address, undefined, '2025-11-25')
     const as = { [USER_HEADER]: user, 'Content-Type': 'application/json' }
-    const { headers } = await client.post(INITIALIZE, as)
-    client.session = headers.get('mcp-session-id') ?? ''
+    await client.initialize(as)
     await client.post(EXEC('true'), as)
     const stream = new WireStream(await client.send('POST', as, EXEC('echo once >> runs; sleep 2; echo done', 2)))
     await expect.poll(() => /^id: (\S+)$/m.exec(stream.text)?.[1], { timeout: 10_000 }).toBeDefined()
@@ -114,7 +110,7 @@ describe('a stream that is dropped in the middle of a command', () => {
 
 describe('a caller without a name', () => {
   test('has a sandbox for each session, which no other session reaches, and which goes with it', async () => {
-    await using http = await started({ auth: 'none' })
+    await using http = await forAnybody()
     const [one, two] = [new WireClient(http.address), new WireClient(http.address)]
     await one.initialize()
     await two.initialize()
@@ -131,7 +127,7 @@ describe('a caller without a name', () => {
 
   test('loses it when an SSE stream ends, when idle, and when the server stops', async () => {
     {
-      await using http = await started({ auth: 'none', env: { SANDBOX_SESSION_IDLE: '2s' } })
+      await using http = await forAnybody({ SANDBOX_SESSION_IDLE: '2s' })
       const sse = await openHttp('HTTP+SSE', http.address, {})
       await sse.callTool('shell_exec', { command: 'true' })
       expect(await anonymousThings()).toHaveLength(2)
@@ -152,31 +148,34 @@ describe('a caller without a name', () => {
   })
 
   test('of a server that was killed leaves what the next server sweeps, and not what a server that lives uses', async () => {
-    await using living = await started({ auth: 'none' })
+    await using living = await forAnybody()
     const stays = new WireClient(living.address)
     await stays.initialize()
     await stays.post(EXEC('echo mine > file'))
     const kept = await anonymousThings()
-    const killed = await started({ auth: 'none' })
+    const killed = await forAnybody()
     const lost = new WireClient(killed.address)
     await lost.initialize()
     await lost.post(call('shell_exec', { command: 'sleep 3600', wait_s: 0 }))
     expect(await anonymousThings()).toHaveLength(4)
-    killed.server.kill('SIGKILL')
-    await killed.server.exited
+    await killed.kill('SIGKILL')
 
-    await using next = await started({ auth: 'none' })
+    await using next = await forAnybody()
     await expect.poll(anonymousThings, { timeout: 60_000 }).toEqual(kept)
     // Whichever of the two looked first.
-    const said = () => [living, next].flatMap(({ server }) => server.log.map(({ msg }) => msg))
+    const said = () => [living, next].flatMap(({ log }) => log.map(({ msg }) => msg))
     await expect.poll(said).toContain('removed sandboxes of sessions whose server is gone')
     expect(stdoutOf(await stays.post(EXEC('cat file')))).toBe('mine\n')
   })
 
   test('of protocol 2026-07-28 on loopback is the configured user', async () => {
     const user = installation.newUser()
-    await using http = await started({ auth: 'none', env: { SANDBOX_USER: user } })
-    await using stdio = await openLeg('stdio, 2025-11-25', { installation: installation.name, user, ...http })
+    await using http = await forAnybody({ SANDBOX_USER: user })
+    await using stdio = await openLeg('stdio, 2025-11-25', {
+      installation: installation.name,
+      user,
+      address: http.address,
+    })
     await stdio.output('echo mine > file')
     const client = await openHttp('HTTP, 2026-07-28', http.address, {})
     const result = await client.callTool('shell_exec', { command: 'cat file' })
@@ -185,7 +184,7 @@ describe('a caller without a name', () => {
 })
 
 test('connecting, listing and discovering start no container', async () => {
-  await using http = await started({ auth: 'none' })
+  await using http = await forAnybody()
   const client = new WireClient(http.address)
   const discover = modern('server/discover')
   const headers = { 'MCP-Protocol-Version': '2026-07-28', 'Mcp-Method': 'server/discover' }
@@ -199,24 +198,21 @@ test('connecting, listing and discovering start no container', async () => {
 
 // LD05
 test('another 500 sessions that were opened and ended, on every leg and in every way, leave no file open and no memory taken', async () => {
-  await using http = await started({
-    env: {
-      SANDBOX_MAX_SESSIONS_PER_USER: '20',
-      // What is young is thrown away early, so that what stays shows.
-      NODE_OPTIONS: '--max-semi-space-size=1',
-    },
+  await using server = await forUsers({
+    SANDBOX_MAX_SESSIONS_PER_USER: '20',
+    // What is young is thrown away early, so that what stays shows.
+    NODE_OPTIONS: '--max-semi-space-size=1',
   })
-  const { address, server } = http
+  const { address } = server
   const as = { [USER_HEADER]: installation.newUser(), 'Content-Type': 'application/json' }
   const round = async (at: number) => {
     const client = new WireClient(address)
     if (at % 5 === 0) {
       const stream = new WireStream(await client.send('GET', as, undefined, '/sse'))
-      await expect.poll(() => stream.events.length).toBe(1)
+      await stream.firstEvent
       return stream.cancel()
     }
-    const { headers } = await client.post(INITIALIZE, as)
-    client.session = headers.get('mcp-session-id') ?? ''
+    await client.initialize(as)
     await client.post({ jsonrpc: '2.0', id: 1, method: 'tools/list' }, as)
     if (at % 5 === 1) {
       // Ends without a word, in the middle of its stream.

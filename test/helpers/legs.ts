@@ -3,9 +3,21 @@ import { SSEClientTransport } from '@modelcontextprotocol/sdk/client/sse.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import { connectLegacy, connectModern, type McpClient } from './mcp-client.ts'
-import { USER_HEADER } from './start-http-server.ts'
+import { startHttpServer, type TestHttpServer } from './start-http-server.ts'
 import { TestServer } from './start-server.ts'
 import { ConnectedCaller } from './tool-caller.ts'
+
+/** The header in which tests name the user, as a reverse proxy would. */
+export const USER_HEADER = 'x-test-user'
+
+/** A server over HTTP where the user is who {@link USER_HEADER} names. */
+export function startForUsers(
+  installation: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<TestHttpServer> {
+  const settings = { SANDBOX_PROXY_USER_HEADER: USER_HEADER, SANDBOX_TRUSTED_PROXIES: '127.0.0.1', ...env }
+  return startHttpServer({ installation, args: ['--auth', 'proxy'], env: settings })
+}
 
 /** All ways in which MCP clients reach the server. */
 export const LEGS = [

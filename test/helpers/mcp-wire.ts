@@ -1,3 +1,5 @@
+import { deferred } from '../../src/lib/deferred.ts'
+
 /** MCP over HTTP without an SDK: for what its clients never do. */
 
 export interface WireAnswer {
@@ -55,8 +57,8 @@ export class WireClient {
     this.version = version
   }
 
-  async initialize(): Promise<string> {
-    const { headers, status, text } = await this.post(INITIALIZE)
+  async initialize(extra: Readonly<Record<string, string>> = {}): Promise<string> {
+    const { headers, status, text } = await this.post(INITIALIZE, extra)
     const id = headers.get('mcp-session-id')
     if (id === null) throw new Error(`no session: ${status} ${text}`)
     this.session = id
@@ -134,11 +136,18 @@ export class WireStream {
   text = ''
   /** Resolves when the server has ended or cut the stream. */
   readonly ended: Promise<void>
+  /** Resolves when an event has come; rejects when the stream ends before one. */
+  readonly firstEvent: Promise<void>
+  readonly #first = deferred<void>()
 
   constructor({ body }: Response) {
     if (!body) throw new Error('the answer has no body')
     this.#reader = body.getReader()
+    this.firstEvent = this.#first.promise
+    // Not everybody waits for one.
+    this.firstEvent.catch(() => {})
     this.ended = this.#drain()
+    void this.ended.then(() => this.#first.reject(new Error(`the stream ended before an event: ${this.text}`)))
   }
 
   get events(): WireEvent[] {
@@ -156,6 +165,7 @@ export class WireStream {
         const { done, value } = await this.#reader.read()
         if (done) return
         this.text += this.#decoder.decode(value, { stream: true })
+        if (this.events.length > 0) this.#first.resolve()
       }
     } catch {
       // Cut off: an end like every other.
