@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
-import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import semver from 'semver'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { CLIENT_CONFIGS, configuredServers } from '../helpers/client-configs.ts'
@@ -116,9 +115,8 @@ describe('a client that is configured as in examples/clients', () => {
     // The port is another one at each run, and all else as it is written.
     const url = new URL(new URL(server.url).pathname, deployment.server.address)
     const client = new Client({ name: config.client, version: '1.0.0' })
-    const transport = new StreamableHTTPClientTransport(url, { requestInit: { headers: { ...server.headers } } })
-    // The SDK's own type is at odds with exactOptionalPropertyTypes.
-    await client.connect(transport as Transport)
+    const requestInit = { headers: { ...server.headers } }
+    await client.connect(new StreamableHTTPClientTransport(url, { requestInit }))
     const { structuredContent } = await client.callTool({ name: 'shell_exec', arguments: { command: 'echo here' } })
     expect(structuredContent).toMatchObject({ stdout: 'here\n' })
     expect(await deployment.containers(person)).toHaveLength(1)
