@@ -9,7 +9,7 @@ export function setSafeHeaders(response: ServerResponse, filename: string, type:
   response.setHeader('Content-Type', type)
   response.setHeader('Content-Disposition', attachment(filename))
   response.setHeader('X-Content-Type-Options', 'nosniff')
-  response.setHeader('Content-Security-Policy', "default-src 'none'; sandbox")
+  response.setHeader('Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'; sandbox")
   response.setHeader('Cross-Origin-Resource-Policy', 'same-origin')
 }
 
