@@ -66,23 +66,29 @@ test('after calls over every leg the metrics have their numbers, and no user, pa
 })
 
 test('calls that run, wait and are refused are seen while they do', async () => {
-  await using server = await serve({ 'max-calls-per-user': '1', 'queue-timeout': '4s' })
+  await using server = await serve({ 'max-calls': '1', 'queue-timeout': '100s' })
   const { address } = server
   const client = await connectHttp('streamable', address, as(installation.newUser()))
+  const gauge = (name: string, expected: number) =>
+    vi.waitFor(async () => expect((await scrape(address)).value(name)).toBe(expected), { timeout: 40_000 })
   await client.callTool('shell_exec', { command: 'true' })
   const cancel = new AbortController()
   const running = client.callTool('shell_exec', { command: 'sleep 3600', wait_s: 50 }, { signal: cancel.signal })
   const cancelled = failureOf(running)
-  const gauge = (name: string) => async () => expect((await scrape(address)).value(name)).toBe(1)
-  await vi.waitFor(gauge('sandbox_mcp_calls_running'), { timeout: 20_000 })
-  const waiting = client.callTool('shell_exec', { command: 'true' })
-  await vi.waitFor(gauge('sandbox_mcp_calls_waiting'), { timeout: 4000 })
-  expect((await waiting).content[0]).toMatchObject({ text: expect.stringMatching(/^sandbox_limit: You have 1 calls/) })
-  const { value } = await scrape(address)
-  expect(value('sandbox_mcp_calls_refused_total', { reason: 'queue_timeout' })).toBe(1)
-  expect(value('sandbox_mcp_tool_calls_total', { outcome: 'sandbox_limit' })).toBe(1)
+  await gauge('sandbox_mcp_calls_running', 1)
+  // The queue holds two for the one place.
+  const waiting = [1, 2].map((turn) => client.callTool('shell_exec', { command: `echo turn ${turn}` }))
+  await gauge('sandbox_mcp_calls_waiting', 2)
+  const refused = await client.callTool('shell_exec', { command: 'true' })
+  expect(refused.content[0]).toMatchObject({ text: expect.stringMatching(/^sandbox_limit: Too many calls wait/) })
   cancel.abort()
   await cancelled
+  expect((await Promise.all(waiting)).map(({ isError }) => isError)).toEqual([undefined, undefined])
+  const { value } = await scrape(address)
+  expect(value('sandbox_mcp_calls_waiting')).toBe(0)
+  expect(value('sandbox_mcp_calls_refused_total', { reason: 'queue_full' })).toBe(1)
+  expect(value('sandbox_mcp_call_wait_seconds_count')).toBe(2)
+  expect(value('sandbox_mcp_tool_calls_total', { outcome: 'sandbox_limit' })).toBe(1)
 })
 
 test('are the operator’s alone', async () => {
