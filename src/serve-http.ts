@@ -34,8 +34,8 @@ export async function serveHttp(
   metrics.watch('callsWaiting', () => app.admission.waiting)
   // On the machine's own address everybody is the person at it.
   const namelessUser = isLoopback(config.host) ? config.user : undefined
-  // Known when the server listens: no ticket is given before.
-  let address = new URL(`http://${config.host}`)
+  // Known when the server listens: no ticket is given before. (The configured host need not be one of a URL: "::".)
+  let address = new URL('http://localhost')
   const files = createFileRoutes(app, config, {
     baseUrl: () => baseUrl(address, config),
     userOfSession: (id, principal, response) => mcp.userOfSession(id, principal, response),

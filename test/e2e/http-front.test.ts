@@ -6,7 +6,7 @@ import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { failureOf } from '../helpers/failure.ts'
-import { startHttpServer } from '../helpers/http-server.ts'
+import { startHttpProcess } from '../helpers/http-process.ts'
 import { useInstallation } from '../helpers/installation.ts'
 import { hostEnvironment, ROOT, TestServer } from '../helpers/start-server.ts'
 import { bearer } from '../helpers/who-am-i.ts'
@@ -20,8 +20,8 @@ beforeAll(async () => {
 })
 afterAll(() => rm(folder, { recursive: true }))
 
-const start = (args: readonly string[] = ['--auth', 'tokens']) =>
-  startHttpServer({ installation: installation.name, env: { SANDBOX_TOKENS_FILE: tokensFile }, args })
+const start = (settings: Readonly<Record<string, string>> = { auth: 'tokens' }) =>
+  startHttpProcess({ installation: installation.name, env: { SANDBOX_TOKENS_FILE: tokensFile } }, settings)
 
 /** Runs `sandbox-mcp token …` and gives what it prints as JSON. */
 function tokenCommand(...words: readonly string[]): Promise<Record<string, string>> {
@@ -50,19 +50,20 @@ const NOWHERE = '/nowhere'
 describe('a server over HTTP', () => {
   test('tells where it listens in one line of its log, and leaves stdout alone', async () => {
     let stdout = ''
-    const server = await start([])
-    server.process.child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()))
-    expect(server.process.log.filter(({ address }) => address !== undefined)).toMatchObject([
-      { level: 30, msg: `listening on ${server.address.origin}`, auth: 'none' },
+    const started = await start({})
+    const { server, address } = started
+    server.child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()))
+    expect(server.log.filter((line) => line['address'] !== undefined)).toMatchObject([
+      { level: 30, msg: `listening on ${address.origin}`, auth: 'none' },
     ])
-    expect(await statusOf(server.address, NOWHERE)).toBe(404)
-    await server[Symbol.asyncDispose]()
+    expect(await statusOf(address, NOWHERE)).toBe(404)
+    await started[Symbol.asyncDispose]()
     expect(stdout).toBe('')
   })
 
   // TS06
   test('is reached over loopback alone', async () => {
-    await using server = await start([])
+    await using server = await start({})
     expect(server.address.hostname).toBe('127.0.0.1')
     const others = Object.values(networkInterfaces()).flatMap((addresses) =>
       (addresses ?? []).filter(({ internal, family }) => !internal && family === 'IPv4'),
@@ -74,13 +75,13 @@ describe('a server over HTTP', () => {
   })
 
   test('ends on SIGTERM with 0, and its port is free', async () => {
-    const server = await start([])
+    const { server, address } = await start({})
     // A connection that waits for its next request does not keep it.
-    expect(await statusOf(server.address, NOWHERE)).toBe(404)
-    server.process.kill('SIGTERM')
-    expect(await server.process.exited).toEqual({ code: 0, signal: null })
-    expect(server.process.log.at(-1)).toMatchObject({ msg: 'stopping', by: 'SIGTERM' })
-    expect(await failureOf(fetch(server.address))).toMatchObject({ cause: { code: 'ECONNREFUSED' } })
+    expect(await statusOf(address, NOWHERE)).toBe(404)
+    server.kill('SIGTERM')
+    expect(await server.exited).toEqual({ code: 0, signal: null })
+    expect(server.log.at(-1)).toMatchObject({ msg: 'stopping', by: 'SIGTERM' })
+    expect(await failureOf(fetch(address))).toMatchObject({ cause: { code: 'ECONNREFUSED' } })
   })
 })
 
@@ -126,10 +127,10 @@ describe('tokens', () => {
 
   test('are never in the log, good or bad', async () => {
     const { token = '' } = await tokenCommand('add', 'somebody')
-    await using server = await start(['--auth', 'tokens', '--log-level', 'debug'])
+    await using server = await start({ auth: 'tokens', 'log-level': 'debug' })
     await statusOf(server.address, NOWHERE, bearer(token))
     await statusOf(server.address, `${NOWHERE}?token=${token}`, bearer('smcp_not-a-token'))
-    await expect.poll(() => server.process.stderr).toContain('a credential was refused')
-    expect(server.process.stderr).not.toMatch(/smcp_|somebody/)
+    await expect.poll(() => server.server.stderr).toContain('a credential was refused')
+    expect(server.server.stderr).not.toMatch(/smcp_|somebody/)
   })
 })

@@ -1,21 +1,21 @@
 import { once } from 'node:events'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { addToken, revokeToken } from '../../src/http/auth/token-file.ts'
 import { sendEndlessBody } from '../helpers/endless-body.ts'
-import { type HttpServer, startHttpServer } from '../helpers/http-server.ts'
 import { useInstallation } from '../helpers/installation.ts'
 import { type RawAnswer, sendRaw } from '../helpers/raw-http.ts'
+import { startHttpServer, type TestHttpServer } from '../helpers/start-http-server.ts'
 
 /** The rows of the transport that need the program itself, its authentication and MCP behind it, on the wire. */
 const installation = useInstallation()
 let folder: string
 let tokensFile: string
 let token: string
-let server: HttpServer
+let server: TestHttpServer
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'http-security-'))
@@ -118,12 +118,6 @@ test.each([
   expect((await post({})).status).toBe(200)
 })
 
-/** Resident memory of the server in bytes. */
-async function residentBytes(): Promise<number> {
-  const status = await readFile(`/proc/${server.process.pid}/status`, 'utf8')
-  return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) * 1024
-}
-
 const flood = () =>
   sendEndlessBody(new URL('/mcp', server.address), { Authorization: `Bearer ${token}` }, 256 * 1024 ** 2)
 const CUT = { status: 413, sentBytes: expect.any(Number) }
@@ -131,10 +125,10 @@ const CUT = { status: 413, sentBytes: expect.any(Number) }
 // TS15
 test('bodies without an end are cut at the limit, and leave no memory behind', async () => {
   expect(await flood()).toEqual(CUT)
-  const before = await residentBytes()
+  const before = server.residentBytes
   for (let round = 0; round < 10; round++) expect(await Promise.all([flood(), flood()])).toEqual([CUT, CUT])
   // Twenty bodies of 8 MiB and more were sent; what one or two of them took may not have been collected yet.
-  expect((await residentBytes()) - before).toBeLessThan(64 * 1024 ** 2)
+  expect(server.residentBytes - before).toBeLessThan(64 * 1024 ** 2)
   expect((await post({})).status).toBe(200)
 })
 
