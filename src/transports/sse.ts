@@ -18,11 +18,13 @@ export interface SseDeps {
   readonly unknown: UnknownSessions
   /** Between two comments that keep the stream alive, in milliseconds. */
   readonly pingMs?: number
+  /** A client that leaves so much unread reads no more, and is cut off. In bytes. */
+  readonly maxUnreadBytes?: number
 }
 
 /** Proxies take a stream for dead after 30 s or 60 s without a byte. */
 const PING_MS = 20_000
-/** A client that leaves so much unread reads no more: several of the largest results. In bytes. */
+/** Several of the largest results. In bytes. */
 const MAX_UNREAD_BYTES = 16 * 1024 ** 2
 /** Where clients post messages; the query names the session. */
 export const MESSAGES_PATH = '/messages'
@@ -42,12 +44,13 @@ export class HttpSse {
 
   /** GET: opens a session, whose stream is the answer. */
   async open(response: ServerResponse, principal: Principal): Promise<void> {
-    const { sessions, bind, logger, pingMs = PING_MS } = this.#deps
+    const { sessions, bind, logger, pingMs = PING_MS, maxUnreadBytes = MAX_UNREAD_BYTES } = this.#deps
     const session = sessions.open(principal, 'sse')
     session.use(response, principal)
     response.once('close', () => session.end('client'))
     try {
-      const transport = new SseTransport(response, `${MESSAGES_PATH}?sessionId=${session.id}`, pingMs)
+      const endpoint = `${MESSAGES_PATH}?sessionId=${session.id}`
+      const transport = new SseTransport({ response, endpoint, pingMs, maxUnreadBytes })
       const server = await bind(session.caller)
       session.onEnd = () => {
         server.close().catch((err: unknown) => logger.warn({ err }, 'A session was not closed as it should be.'))
@@ -92,33 +95,37 @@ export class HttpSse {
   }
 }
 
+interface SseStream {
+  readonly response: ServerResponse
+  /** Path and query that the client posts to. */
+  readonly endpoint: string
+  readonly pingMs: number
+  readonly maxUnreadBytes: number
+}
+
 /** One client's stream as a transport of the SDK. */
 class SseTransport implements Transport {
   readonly open = new OpenRequests()
   onclose?: () => void
   onerror?: (error: Error) => void
   onmessage?: (message: JSONRPCMessage) => void
-  readonly #response: ServerResponse
-  readonly #endpoint: string
-  readonly #pingMs: number
+  readonly #options: SseStream
   #ping: NodeJS.Timeout | undefined
 
-  /** `endpoint`: path and query that the client posts to. */
-  constructor(response: ServerResponse, endpoint: string, pingMs: number) {
-    this.#response = response
-    this.#endpoint = endpoint
-    this.#pingMs = pingMs
+  constructor(options: SseStream) {
+    this.#options = options
   }
 
   start(): Promise<void> {
-    this.#response.writeHead(200, {
+    const { response, endpoint, pingMs } = this.#options
+    response.writeHead(200, {
       'Content-Type': 'text/event-stream',
       'Cache-Control': 'no-cache, no-transform',
       // For nginx, which would hold events back.
       'X-Accel-Buffering': 'no',
     })
-    this.#write(`event: endpoint\ndata: ${this.#endpoint}\n\n`)
-    this.#ping = setInterval(() => this.#write(': ping\n\n'), this.#pingMs)
+    this.#write(`event: endpoint\ndata: ${endpoint}\n\n`)
+    this.#ping = setInterval(() => this.#write(': ping\n\n'), pingMs)
     this.#ping.unref()
     return Promise.resolve()
   }
@@ -142,14 +149,15 @@ class SseTransport implements Transport {
 
   close(): Promise<void> {
     clearInterval(this.#ping)
-    this.#response.end()
+    this.#options.response.end()
     this.onclose?.()
     return Promise.resolve()
   }
 
   #write(text: string): void {
-    if (this.#response.destroyed) return
-    this.#response.write(text)
-    if (this.#response.writableLength > MAX_UNREAD_BYTES) this.#response.destroy()
+    const { response, maxUnreadBytes } = this.#options
+    if (response.destroyed) return
+    response.write(text)
+    if (response.writableLength > maxUnreadBytes) response.destroy()
   }
 }

@@ -1,8 +1,19 @@
-import { describe, expect, test, vi } from 'vitest'
+import type { ServerResponse } from 'node:http'
+import { PassThrough } from 'node:stream'
+import type { Server } from '@modelcontextprotocol/sdk/server/index.js'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import type { Scope } from '../../../src/http/principal.ts'
 import { deferred } from '../../../src/lib/deferred.ts'
+import { silentLogger } from '../../../src/lib/logger.ts'
+import { bindV1 } from '../../../src/mcp/bind-v1.ts'
+import type { Caller } from '../../../src/registry/caller.ts'
+import { Sessions } from '../../../src/transports/sessions.ts'
+import { HttpSse } from '../../../src/transports/sse.ts'
+import { UnknownSessions } from '../../../src/transports/unknown-session.ts'
 import { FakeProvider } from '../../helpers/fake-provider.ts'
 import { startMcpFront, type McpFront } from '../../helpers/mcp-front.ts'
 import { call, INITIALIZE, WireClient, WireStream } from '../../helpers/mcp-wire.ts'
+import { testService } from '../../helpers/test-service.ts'
 
 const EXEC = call('shell_exec', { command: 'true' }, 7)
 const UNKNOWN = { status: 404, messages: [{ error: { code: -32_001, message: 'Session not found' }, id: null }] }
@@ -122,5 +133,47 @@ describe('HTTP+SSE', () => {
     expect(response.status).toBe(405)
     expect(response.headers.get('allow')).toBe(allowed)
     expect(routes.sessions.size).toBe(0)
+  })
+})
+
+/** A leg of its own, and a response that nobody reads, with what was written to it. */
+async function openAlone(options: { pingMs?: number; maxUnreadBytes?: number }) {
+  const { service } = testService()
+  const limits = { idleMs: 60_000, max: 10, maxPerUser: 10 }
+  const anonymous = () => ({ user: 'x', end: () => Promise.resolve() })
+  const sessions = new Sessions({ limits, anonymous, logger: silentLogger })
+  const unknown = new UnknownSessions()
+  onTestFinished(() => unknown.close())
+  const server = deferred<Server>()
+  const bind = async (caller: Caller) => {
+    const made = await bindV1(service, caller)
+    server.resolve(made)
+    return made
+  }
+  const leg = new HttpSse({ sessions, bind, logger: silentLogger, unknown, ...options })
+  const response = Object.assign(new PassThrough(), { writeHead: () => response })
+  onTestFinished(() => void response.destroy())
+  const principal = { user: 'alice', scopes: new Set<Scope>(), ended: new AbortController().signal }
+  await leg.open(response as unknown as ServerResponse, principal)
+  return { sessions, response, server: await server.promise }
+}
+
+describe('the stream of HTTP+SSE', () => {
+  test('says something often enough for a proxy not to take it for dead', async () => {
+    const { response } = await openAlone({ pingMs: 10 })
+    let text = ''
+    response.setEncoding('utf8').on('data', (piece: string) => (text += piece))
+    await vi.waitFor(() => expect(text.split(': ping\n\n').length).toBeGreaterThan(3))
+  })
+
+  test('is cut off when its client reads nothing, so that what waits for it takes no more memory', async () => {
+    const { response, server, sessions } = await openAlone({ maxUnreadBytes: 100_000 })
+    response.on('error', () => {})
+    const note = { method: 'notifications/message', params: { level: 'info', data: 'x'.repeat(10_000) } } as const
+    for (let at = 0; at < 8; at++) await server.transport?.send({ jsonrpc: '2.0', ...note })
+    expect(response.destroyed).toBe(false)
+    for (let at = 0; at < 8; at++) await server.transport?.send({ jsonrpc: '2.0', ...note })
+    expect(response.destroyed).toBe(true)
+    await vi.waitFor(() => expect(sessions.size).toBe(0))
   })
 })
