@@ -51,6 +51,8 @@ export interface McpFrontOptions {
   readonly limits?: Partial<SessionLimits>
   readonly provider?: FakeProvider
   readonly namelessUser?: string | undefined
+  /** Sees every server of a session that is made. */
+  readonly onServer?: (server: object) => void
   /** Other servers than the service's for requests of 2026-07-28. */
   readonly bindV2?: McpRoutesDeps['bindV2']
 }
@@ -64,7 +66,11 @@ export async function startMcpFront(options: McpFrontOptions = {}): Promise<McpF
   const authenticator = new NamingAuthenticator()
   const anonymous = new Map<string, { ended: boolean }>()
   const routes = createMcpRoutes({
-    bindV1: (caller) => bindV1(service, caller),
+    bindV1: async (caller) => {
+      const server = await bindV1(service, caller)
+      options.onServer?.(server)
+      return server
+    },
     bindV2: options.bindV2 ?? ((caller) => bindV2(service, caller)),
     limits: { ...LIMITS, ...options.limits },
     anonymous: (): AnonymousUser => {
