@@ -40,7 +40,7 @@ export function createService(
     handoverOf,
     logger,
     tools,
-    definitions: toolDefinitions(tools, config.network),
+    definitions: toolDefinitions(tools, { sandbox: config.network, install: config.installNetwork }),
     resources: new Resources([
       runtimeResource((user) => app.runtimeInfo(user)),
       workspaceResource({ provider: app.registry, admission: app.admission }),

@@ -1,16 +1,24 @@
 import * as z from 'zod'
-import type { Tool } from '../tools/tool.ts'
+import type { Tool, ToolEffect } from '../tools/tool.ts'
 import type { ObjectSchema, ToolListing } from './protocol.ts'
 import { NOTICE_FIELD } from './results.ts'
 
 /** Words of JSON Schema that say nothing to a model, or nothing that a client needs. */
 const NOISE = new Set(['$schema', 'propertyNames'])
 
+/** The networks of a configuration. */
+export interface ToolNetworks {
+  /** Of the sandboxes. */
+  readonly sandbox: 'none' | 'bridge'
+  /** Of the downloads of install_packages; without one they have that of the sandbox. */
+  readonly install: 'none' | 'bridge' | 'host'
+}
+
 /**
  * The tools as tools/list gives them. Made once and the same for every connection of a configuration, so that a client may keep
  * them and a model's prompt cache holds.
  */
-export function toolDefinitions(tools: readonly Tool[], network: 'none' | 'bridge'): ToolListing[] {
+export function toolDefinitions(tools: readonly Tool[], networks: ToolNetworks): ToolListing[] {
   return tools.map(({ name, title, description, effect, input, output }) => ({
     name,
     title,
@@ -22,9 +30,14 @@ export function toolDefinitions(tools: readonly Tool[], network: 'none' | 'bridg
       readOnlyHint: effect.readOnly,
       destructiveHint: effect.destructive,
       idempotentHint: effect.idempotent,
-      openWorldHint: effect.reachesNetwork && network !== 'none',
+      openWorldHint: reaches(effect, networks),
     },
   }))
+}
+
+function reaches({ reachesNetwork }: ToolEffect, { sandbox, install }: ToolNetworks): boolean {
+  if (reachesNetwork === false) return false
+  return sandbox !== 'none' || (reachesNetwork === 'indexes' && install !== 'none')
 }
 
 function jsonSchema(schema: z.ZodObject, io: 'input' | 'output'): ObjectSchema {

@@ -33,6 +33,8 @@ export interface BuiltRuntime {
   readonly imageId: string
   readonly digest: string
   readonly sizeBytes: number
+  /** The base that it was really made from. */
+  readonly base: string
   /** False: it was there already. */
   readonly built: boolean
   readonly seconds: number
@@ -124,11 +126,11 @@ function progressTo({ write, isTerminal, json }: Output, name: string) {
 }
 
 function resultOf(
-  { name, tag, imageId, digest, sizeBytes }: ReadyRuntime,
+  { name, tag, imageId, digest, sizeBytes, base }: ReadyRuntime,
   built: boolean,
   startedAt: number,
 ): BuiltRuntime {
-  return { name, tag, imageId, digest, sizeBytes, built, seconds: secondsSince(startedAt) }
+  return { name, tag, imageId, digest, sizeBytes, base, built, seconds: secondsSince(startedAt) }
 }
 
 function failureOf(name: string, { code, message, hint, details }: SandboxError, startedAt: number): FailedRuntime {

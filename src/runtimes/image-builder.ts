@@ -162,7 +162,9 @@ export class RuntimeImages {
       const { ingredients } = await this.#plan(definition, base.choice)
       const digest = runtimeDigest(ingredients, base.image.id)
       const image = await engine.images.inspect(runtimeTag(definition.name, digest))
-      return image?.labels[RUNTIME_LABELS.digest] === digest ? readyRuntime(definition, image, digest) : undefined
+      return image?.labels[RUNTIME_LABELS.digest] === digest
+        ? readyRuntime(definition, base.choice, image, digest)
+        : undefined
     }
     // Brought to this engine without its base: what the base is called has to do.
     for (const choice of definition.fallback ? [definition.base, definition.fallback] : [definition.base]) {
@@ -172,7 +174,7 @@ export class RuntimeImages {
         [RUNTIME_LABELS.recipe]: recipe,
       })
       const digest = image?.labels[RUNTIME_LABELS.digest]
-      if (image && digest !== undefined) return readyRuntime(definition, image, digest)
+      if (image && digest !== undefined) return readyRuntime(definition, choice, image, digest)
     }
     return undefined
   }
@@ -218,7 +220,7 @@ export class RuntimeImages {
     const ms = Math.round(performance.now() - startedAt)
     telemetry.imageBuild(name, 'ok', ms)
     logger.info({ runtime: name, tag, ms, sizeBytes: image.sizeBytes }, 'built the image of the runtime')
-    return readyRuntime(definition, image, digest)
+    return readyRuntime(definition, base.choice, image, digest)
   }
 
   /** Builds, and measures: the contents can be a label only of an image that is made from the measured one. */

@@ -1,6 +1,6 @@
 import type { ContainerLimits, ImageDetails } from '../engine/engine.ts'
 import { SandboxError } from '../errors/sandbox-error.ts'
-import type { PackageGroup, RuntimeDefinition } from './definition.ts'
+import type { PackageGroup, BaseChoice, RuntimeDefinition } from './definition.ts'
 import { contentsFromLabel, type RuntimeContents } from './contents.ts'
 import { runtimeTag } from './digest.ts'
 
@@ -31,7 +31,9 @@ export interface ReadyRuntime {
   readonly sizeBytes: number
   /** The environment of the image: that of its base, with the definition's over it. */
   readonly env: Readonly<Record<string, string>>
-  /** What the definition adds to its base. */
+  /** The base that the image was really made from, which may be the definition's fallback. */
+  readonly base: string
+  /** What the definition adds to that base. */
   readonly packages: readonly PackageGroup[]
   /** What the definition says in place of the server's settings. */
   readonly limits?: Partial<ContainerLimits>
@@ -45,7 +47,12 @@ export interface ReadyRuntime {
 }
 
 /** Joins what the definition says with what the engine says of its image. */
-export function readyRuntime(definition: RuntimeDefinition, image: ImageDetails, digest: string): ReadyRuntime {
+export function readyRuntime(
+  definition: RuntimeDefinition,
+  base: BaseChoice,
+  image: ImageDetails,
+  digest: string,
+): ReadyRuntime {
   const { name, description, limits, network, ociRuntime, workDir } = definition
   const contents = contentsFromLabel(image.labels[RUNTIME_LABELS.contents])
   return {
@@ -56,7 +63,8 @@ export function readyRuntime(definition: RuntimeDefinition, image: ImageDetails,
     tag: runtimeTag(name, digest),
     sizeBytes: image.sizeBytes,
     env: Object.fromEntries(image.env.map(parseVariable)),
-    packages: definition.base.packages,
+    base: base.reference,
+    packages: base.packages,
     ...(limits && { limits }),
     ...(network && { network }),
     ...(ociRuntime !== undefined && { ociRuntime }),

@@ -13,7 +13,7 @@ export const installPackages = defineTool({
     'Install packages with all that they need into /workspace/.local, where they stay: on the path of later commands, across sleep. ' +
     'Look first what the runtime has. Only from the configured index, by name and version ("requests", "numpy<3", "vite@^6"); pip ' +
     'takes wheels alone, npm runs no install scripts, apt unpacks without maintainer scripts. The sandbox itself gets no network.',
-  effect: { readOnly: false, destructive: false, idempotent: true, reachesNetwork: true },
+  effect: { readOnly: false, destructive: false, idempotent: true, reachesNetwork: 'indexes' },
   input: z.strictObject({
     packages: z.array(z.string().min(1).max(MAX_NAME_LENGTH)).min(1).max(MAX_PACKAGES),
     manager: z.enum(['pip', 'npm', 'apt', 'cargo']).optional().describe("Default: the runtime's."),

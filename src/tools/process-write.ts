@@ -23,7 +23,7 @@ export const processWrite = defineTool({
   description:
     'Send input to a running process, or a signal: give either input (and close_stdin) or signal. Only commands started with ' +
     'wait_s 0 keep stdin open. term and kill also end what it started.',
-  effect: { readOnly: false, destructive: true, idempotent: false, reachesNetwork: true },
+  effect: { readOnly: false, destructive: true, idempotent: false, reachesNetwork: 'sandbox' },
   input,
   output: z.object({
     process_id: z.string(),

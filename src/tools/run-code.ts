@@ -33,7 +33,7 @@ export const runCode = defineTool({
     'Run a program in a language of the runtime; give code or path. Answers as shell_exec does, with tracebacks that name real lines. ' +
     'Matplotlib figures that it shows or leaves open, and images that it saves in the working directory, come back as images (at ' +
     'most 4). No state is kept between runs but files.',
-  effect: { readOnly: false, destructive: true, idempotent: false, reachesNetwork: true },
+  effect: { readOnly: false, destructive: true, idempotent: false, reachesNetwork: 'sandbox' },
   input,
   // None: images have no structured form. Without images the result carries shell_exec's.
   output: undefined,

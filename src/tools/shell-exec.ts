@@ -11,7 +11,7 @@ export const shellExec = defineTool({
     'cd and export do not. A non-zero exit, timeout or out-of-memory kill is a normal result. A command that outlives wait_s goes ' +
     'on in the background (wait_s 0: at once, stdin stays open): follow it with process_read. Long output is cut in the middle; ' +
     'the footer says where to read it whole.',
-  effect: { readOnly: false, destructive: true, idempotent: false, reachesNetwork: true },
+  effect: { readOnly: false, destructive: true, idempotent: false, reachesNetwork: 'sandbox' },
   input: z.strictObject({
     command: z.string().describe('Shell line, e.g. "cd src && make 2>&1 | tail".'),
     ...commandFields,

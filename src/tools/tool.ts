@@ -58,8 +58,8 @@ export interface ToolEffect {
   readonly destructive: boolean
   /** The same call twice does no more than once. */
   readonly idempotent: boolean
-  /** What it does may reach the network, where the sandbox has one. */
-  readonly reachesNetwork: boolean
+  /** Whose network it may reach, where there is one: the sandbox's, or that of the downloads of packages. */
+  readonly reachesNetwork: false | 'sandbox' | 'indexes'
 }
 
 /** A tool, free of any protocol: schemas, what the model is told, and what it does in a sandbox. */

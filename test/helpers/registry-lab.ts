@@ -83,6 +83,7 @@ export async function registryLab(options: FakeEngineOptions = {}): Promise<Regi
     sizeBytes: 1,
     env: { PATH: '/usr/bin:/bin' },
     packages: [{ manager: 'pip', packages: ['numpy'] }],
+    base: 'sandbox-mcp/base:bookworm',
     workDir: '/workspace',
   }
   const lab: RegistryLab = {

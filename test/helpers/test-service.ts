@@ -26,7 +26,7 @@ export function testService(provider = new FakeProvider(), resources: readonly R
     handoverOf: () => NO_HANDOVER,
     logger,
     tools: TOOLS,
-    definitions: toolDefinitions(TOOLS, 'none'),
+    definitions: toolDefinitions(TOOLS, { sandbox: 'none', install: 'none' }),
     resources: new Resources([runtimeResource(() => Promise.resolve(TEST_RUNTIME)), ...resources]),
     instructions: () => Promise.resolve('Be careful.'),
     version: '1.2.3',

@@ -1,7 +1,7 @@
 import { ListToolsResultSchema } from '@modelcontextprotocol/sdk/types.js'
 import { encode } from 'gpt-tokenizer/encoding/o200k_base'
 import { describe, expect, test } from 'vitest'
-import { toolDefinitions } from '../../../src/mcp/definitions.ts'
+import { toolDefinitions, type ToolNetworks } from '../../../src/mcp/definitions.ts'
 import { TOOLS, toolsOf } from '../../../src/tools/index.ts'
 
 /** What a model pays for the tools of a set, in tokens of the o200k encoding. */
@@ -11,7 +11,8 @@ const BUDGETS = [
 ] as const
 
 const WITH_IMAGES = ['read_file', 'run_code']
-const DEFINITIONS = toolDefinitions(TOOLS, 'none')
+const OFFLINE = { sandbox: 'none', install: 'none' } as const
+const DEFINITIONS = toolDefinitions(TOOLS, OFFLINE)
 
 function tokens(value: unknown): number {
   return encode(JSON.stringify(value)).length
@@ -32,7 +33,7 @@ describe('tool definitions', () => {
   test.each(BUDGETS)(
     'names, descriptions and parameters of the set "%s" cost at most %i tokens, results at most %i more',
     (set, maxInput, maxOutput) => {
-      const definitions = toolDefinitions(toolsOf(set), 'none')
+      const definitions = toolDefinitions(toolsOf(set), OFFLINE)
       const inputs = definitions.map(({ name, description, inputSchema }) => ({ name, description, inputSchema }))
       const outputs = definitions.map(({ outputSchema }) => outputSchema).filter(Boolean)
       expect(inputs.reduce((sum, each) => sum + tokens(each), 0)).toBeLessThanOrEqual(maxInput)
@@ -41,7 +42,7 @@ describe('tool definitions', () => {
   )
 
   test('are the same text every time', () => {
-    expect(JSON.stringify(toolDefinitions(TOOLS, 'none'))).toBe(JSON.stringify(DEFINITIONS))
+    expect(JSON.stringify(toolDefinitions(TOOLS, OFFLINE))).toBe(JSON.stringify(DEFINITIONS))
   })
 
   test.each(DEFINITIONS.map((each) => [each.name, each] as const))(
@@ -75,13 +76,21 @@ describe('tool definitions', () => {
     }
   })
 
-  test('openWorldHint follows the network of the sandboxes, for tools that can reach it', () => {
-    const open = (network: 'none' | 'bridge') =>
-      toolDefinitions(TOOLS, network)
+  test('openWorldHint follows the network that a tool can reach: of the sandboxes, or of the downloads of packages', () => {
+    const open = (networks: ToolNetworks) =>
+      toolDefinitions(TOOLS, networks)
         .filter(({ annotations }) => annotations?.openWorldHint)
         .map(({ name }) => name)
-    expect(open('none')).toEqual([])
-    expect(open('bridge')).toEqual(['shell_exec', 'process_write', 'run_code', 'install_packages'])
+    expect(open(OFFLINE)).toEqual([])
+    for (const install of ['bridge', 'host'] as const) {
+      expect(open({ sandbox: 'none', install })).toEqual(['install_packages'])
+    }
+    expect(open({ sandbox: 'bridge', install: 'none' })).toEqual([
+      'shell_exec',
+      'process_write',
+      'run_code',
+      'install_packages',
+    ])
   })
 
   test('the tools that can return images have no output schema, every other has one with the notice', () => {

@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { SandboxError } from '../../../src/errors/sandbox-error.ts'
 import { silentLogger } from '../../../src/lib/logger.ts'
 import { build } from '../../../src/operator/build.ts'
-import { listRuntimes } from '../../../src/operator/runtimes.ts'
-import { RuntimeImages } from '../../../src/runtimes/image-builder.ts'
+import { type ListedRuntime, listRuntimes } from '../../../src/operator/runtimes.ts'
+import { RuntimeImages, type RuntimeImagesOptions } from '../../../src/runtimes/image-builder.ts'
 import { expectCode } from '../../helpers/expect-code.ts'
 import { createFakeEngine } from '../../helpers/fake-engine.ts'
 import type { FakeEngineOptions } from '../../helpers/fake-world.ts'
@@ -17,13 +17,20 @@ function setUp(
   kind: { isTerminal?: boolean; json?: boolean } = {},
   engineOptions: FakeEngineOptions = {},
   one: Readonly<Record<string, unknown>> = {},
+  more: Partial<RuntimeImagesOptions> = {},
 ) {
   const engine = createFakeEngine({ images: ['a:1'], ...engineOptions })
   const catalogue = fixtures.catalogue(
     { name: 'one', base_image: 'a:1', ...one },
     { name: 'two', base_image: 'a:1', packages: PACKAGES },
   )
-  const images = new RuntimeImages({ engine, catalogue, logger: silentLogger, supervisorDir: fixtures.supervisorDir })
+  const images = new RuntimeImages({
+    engine,
+    catalogue,
+    logger: silentLogger,
+    supervisorDir: fixtures.supervisorDir,
+    ...more,
+  })
   let text = ''
   const out = { isTerminal: false, json: false, ...kind, write: (piece: string) => void (text += piece) }
   return { engine, catalogue, images, out, text: () => text }
@@ -128,20 +135,81 @@ describe('the list of runtimes', () => {
     await deps.engine.containers.create(containerSpec({ name: 'c', image: two.imageId, labels }))
     await listRuntimes(deps)
     expect(deps.text().split('\n')).toEqual([
-      'RUNTIME  IMAGE             SIZE   IN USE  PACKAGES',
-      'one      not built                0',
-      `two      ${two.digest.slice(0, 16)}  1 KiB  1       numpy httpx`,
+      'RUNTIME  IMAGE             SIZE   IN USE  BASE  PACKAGES',
+      'one      not built                0       a:1',
+      `two      ${two.digest.slice(0, 16)}  1 KiB  1       a:1   numpy, httpx`,
       '',
     ])
     expect(deps.engine.calls.filter((call) => call === 'images.build')).toHaveLength(1)
+  })
+
+  test('tells the base that was really used, and the versions that were measured in the image', async () => {
+    const measured = {
+      os: 'Debian',
+      programs: { node: '24.21.0' },
+      packages: {
+        pip: { 'Zope.Interface': '7.2', numpy: '2.1.0', pip: '23.0.1' },
+        npm: { '@types/node': '24.0.1' },
+        apt: { git: '1:2.39' },
+      },
+    }
+    const packages = [
+      { package_manager: 'pip', packages: ['numpy>=2,<3', 'zope_interface[test]'] },
+      { package_manager: 'npm', packages: ['@types/node@^24', 'left-pad'] },
+      { package_manager: 'node', packages: ['node@24.21.0'] },
+      { package_manager: 'apt', packages: ['git=1:2.39'] },
+    ]
+    const deps = setUp(
+      { json: true },
+      { images: ['b:1'] },
+      { fallback: { base_image: 'b:1', packages } },
+      { measure: { sha256: '', of: () => Promise.resolve(measured) } },
+    )
+    await deps.images.ensure('one')
+    await listRuntimes(deps)
+    const [one] = JSON.parse(deps.text()) as ListedRuntime[]
+    expect(one).toMatchObject({ base: 'b:1', image: { os: 'Debian', programs: { node: '24.21.0' } } })
+    expect(one?.packages).toEqual([
+      { manager: 'pip', name: 'numpy', version: '2.1.0' },
+      { manager: 'pip', name: 'zope_interface', version: '7.2' },
+      { manager: 'npm', name: '@types/node', version: '24.0.1' },
+      { manager: 'npm', name: 'left-pad', version: null },
+      { manager: 'node', name: 'node', version: '24.21.0' },
+      { manager: 'apt', name: 'git', version: '1:2.39' },
+    ])
+  })
+
+  test('keeps its columns when there are many packages', async () => {
+    const many = Array.from({ length: 20 }, (_, at) => `package-${at}`)
+    const deps = setUp({}, {}, { packages: [{ package_manager: 'pip', packages: many }] })
+    await listRuntimes(deps)
+    const lines = deps.text().trimEnd().split('\n')
+    const column = lines[0]?.indexOf('PACKAGES') ?? 0
+    const ofOne = lines.slice(
+      1,
+      lines.findIndex((line) => line.startsWith('two')),
+    )
+    expect(ofOne.length).toBeGreaterThan(2)
+    for (const line of ofOne.slice(1)) expect(line.search(/\S/)).toBe(column)
+    expect(ofOne.map((line) => line.slice(column)).join(' ')).toBe(many.join(', '))
   })
 
   test('is one JSON document with --json', async () => {
     const deps = setUp({ json: true })
     await listRuntimes(deps)
     expect(JSON.parse(deps.text())).toEqual([
-      { name: 'one', description: 'For a test.', packages: [], image: null, sandboxes: 0 },
-      { name: 'two', description: 'For a test.', packages: ['numpy', 'httpx'], image: null, sandboxes: 0 },
+      { name: 'one', description: 'For a test.', base: 'a:1', packages: [], image: null, sandboxes: 0 },
+      {
+        name: 'two',
+        description: 'For a test.',
+        base: 'a:1',
+        packages: [
+          { manager: 'pip', name: 'numpy', version: null },
+          { manager: 'pip', name: 'httpx', version: null },
+        ],
+        image: null,
+        sandboxes: 0,
+      },
     ])
   })
 })
