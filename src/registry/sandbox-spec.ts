@@ -44,6 +44,10 @@ const COMMAND_ENV = {
   PYTHONUSERBASE: PREFIX,
   // What pip installs outside a virtual environment goes below the workspace, where no package of the system is (PEP 668).
   PIP_BREAK_SYSTEM_PACKAGES: '1',
+  // Where libraries of apt's packages are looked for, first, and by programs of root's too: whatever runs here has the user's own rights, no
+  // set-uid program is left to be led astray (the loader would ignore this for one, ld.so(8)), and who writes below the workspace can set
+  // the variable, or LD_PRELOAD, anyway. The supervisor and its bridge are static, and have none of these variables. As long as the
+  // directory is not there, it costs a program about 10 µs.
   LD_LIBRARY_PATH: `${PREFIX}/apt/libraries`,
 }
 

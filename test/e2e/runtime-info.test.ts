@@ -8,7 +8,7 @@ async function runtimeOf(server: Awaited<ReturnType<typeof installation.start>>)
   return JSON.parse((contents[0] as { text: string }).text)
 }
 
-test('the resource and the instructions tell what commands then find, and no container is started for them', async () => {
+test('the resource, the instructions and sandbox_info tell what commands then find, and no container is started for them', async () => {
   await using server = await installation.start({ user: installation.newUser() })
   const info = await runtimeOf(server)
   const text = server.client.getInstructions() ?? ''
@@ -21,6 +21,13 @@ test('the resource and the instructions tell what commands then find, and no con
     `${info.os}\n${info.working_directory}`,
   )
   expect(info).toMatchObject({ network: 'none', image: 'ready', install_packages: { can_download: false } })
+  const { structured } = await server.call('sandbox_info')
+  expect(structured).toMatchObject({ runtime: info.name, os: info.os, versions: { python3: info.programs.python3 } })
+  const told = Object.entries(info.packages as Record<string, Record<string, string>>).map(([manager, versions]) => [
+    manager,
+    Object.entries(versions).map(([name, version]) => `${name} ${version}`),
+  ])
+  expect(structured.packages).toEqual(Object.fromEntries(told))
 })
 
 test('the resource is that of the runtime that the user chose', async () => {

@@ -72,3 +72,13 @@ function findFile(path: string): string | undefined {
   const found = statSync(path, { throwIfNoEntry: false })
   return found?.isDirectory() ? findFile(join(path, 'index.html')) : found && path
 }
+
+/** The same as settings of the program, for a process of its own. */
+export function buildSettings({ buildNetwork = 'default', packageSources = {} }: BuildNetwork): Record<string, string> {
+  const { pipIndexes = [], certificatesFile } = packageSources
+  return {
+    SANDBOX_BUILD_NETWORK: buildNetwork,
+    SANDBOX_PIP_INDEX: pipIndexes.join(','),
+    ...(certificatesFile === undefined ? {} : { SANDBOX_BUILD_CA: certificatesFile }),
+  }
+}
