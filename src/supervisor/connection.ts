@@ -91,7 +91,7 @@ export class Connection {
       connection = new Connection(stream, hello, handlers, firstChannel)
       opened.resolve(connection)
     }
-    const parser = new FrameParser(FRAME_MAX_LENGTH, onFrame)
+    const parser = new FrameParser(FRAME_MAX_LENGTH, onFrame, (type) => type === FrameType.data)
     const timer = setTimeout(() => fail(new ConnectionLost('the supervisor did not answer in time')), deadlineMs)
     stream.onData((data) => {
       if (connection) connection.#heardMeanwhile = true

@@ -141,10 +141,10 @@ test('a read that is given up frees the way for others', async () => {
 
 test('commands are answered while eight streams are full, and nobody takes what is read', async () => {
   await transfer().write(`${dir}/x`, pieces(SIZE), ANY)
-  let isOver = false
+  const over = new AbortController()
   let sent = 0
   async function* endless(): AsyncGenerator<Buffer> {
-    while (!isOver) {
+    while (!over.signal.aborted) {
       await turn()
       sent += PIECE.length
       yield PIECE
@@ -153,14 +153,14 @@ test('commands are answered while eight streams are full, and nobody takes what 
     }
   }
   const writing = async (name: string) => {
-    while (!isOver) await transfer().write(`${dir}/${name}`, endless(), ANY)
+    while (!over.signal.aborted) await transfer().write(`${dir}/${name}`, endless(), ANY)
   }
   const stuck = deferred<void>()
   const writers = ['a', 'b', 'c', 'd'].map(writing)
   const readers = [1, 2, 3, 4].map(() => transfer().read(`${dir}/x`, WHOLE, () => stuck.promise))
   for (let index = 0; index < 20; index++) expect(await sandbox().output(`echo ${index}`)).toBe(String(index))
   expect(sent).toBeGreaterThan(8 * MIB)
-  isOver = true
+  over.abort()
   stuck.resolve()
   await Promise.all([...writers, ...readers])
   expect(await names()).toEqual(['a', 'b', 'c', 'd', 'x'])

@@ -69,6 +69,63 @@ describe('frames come out as they went in', () => {
   })
 })
 
+describe('frames that are pieces of a stream', () => {
+  const isStream = (type: number) => type % 2 === 1
+
+  /** What each run of such frames of a channel gave in all, as one frame; the others as they are. */
+  function joined(frames: readonly Frame[]): Frame[] {
+    const all: Frame[] = []
+    for (const frame of frames) {
+      const last = all.at(-1)
+      if (last && isStream(frame.type) && last.type === frame.type && last.channel === frame.channel) {
+        all[all.length - 1] = { ...last, payload: Buffer.concat([last.payload, frame.payload]) }
+      } else all.push(frame)
+    }
+    return all
+  }
+
+  test.each(Array.from({ length: 100 }, (_, seed) => seed))(
+    'give their bytes in order among the others, however the stream is cut (seed %i)',
+    (seed) => {
+      const random = seededRandom(seed)
+      const frames = randomFrames(random)
+      const pieces = randomPieces(Buffer.concat(frames.map(bytesOf)), random, 1 + Math.floor(random() * 60))
+      const seen: Frame[] = []
+      const listener = (type: number, channel: number, payload: Buffer) => seen.push({ type, channel, payload })
+      const parser = new FrameParser(MAX_LENGTH, listener, isStream)
+      for (const piece of pieces) parser.push(piece)
+      expect(joined(seen)).toEqual(joined(frames))
+    },
+  )
+
+  test('are handed out as they come, as views, and never as nothing', () => {
+    const seen: string[] = []
+    const buffers = new Set<ArrayBufferLike>()
+    const parser = new FrameParser(
+      MAX_LENGTH,
+      (_type, _channel, payload) => {
+        seen.push(payload.toString())
+        buffers.add(payload.buffer)
+      },
+      isStream,
+    )
+    const bytes = bytesOf({ type: 1, channel: 1, payload: Buffer.from('abcdef') })
+    parser.push(bytes.subarray(0, FRAME_HEADER_BYTES))
+    expect(seen).toEqual([])
+    parser.push(bytes.subarray(FRAME_HEADER_BYTES, -2))
+    expect(seen).toEqual(['abcd'])
+    parser.push(bytes.subarray(-2))
+    expect(seen).toEqual(['abcd', 'ef'])
+    expect([...buffers]).toEqual([bytes.buffer])
+  })
+
+  test('are refused when they are too long before any of it is handed out', () => {
+    const parser = new FrameParser(10, () => expect.fail('handed out'), isStream)
+    const bytes = bytesOf({ type: 1, channel: 1, payload: Buffer.alloc(6) })
+    expect(() => parser.push(bytes.subarray(0, FRAME_HEADER_BYTES))).toThrow(MalformedBytes)
+  })
+})
+
 test('a frame within one piece is a view on it, not a copy', () => {
   const bytes = bytesOf({ type: 1, channel: 1, payload: Buffer.from('abc') })
   expect(parseAll([bytes])[0]?.payload.buffer).toBe(bytes.buffer)
