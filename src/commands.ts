@@ -73,7 +73,8 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       const { loaded, out, words, flags } = line
       const { build } = await import('./operator/build.ts')
       const names = words.length > 0 ? words : [loaded.config.runtime]
-      await withApp(line, (app) => build({ names, all: flags.all === true }, { ...app, out }))
+      // Says itself what failed, and why: the log would tell it again.
+      await withApp(line, (app) => build({ names, all: flags.all === true }, { ...app, out }), 'silent')
     },
   },
   runtimes: {
@@ -174,10 +175,14 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
 }
 
 /** Connects the parts of the program for one command, and lets go of them. */
-async function withApp<T>({ loaded, env }: CommandLine, use: (app: App, logger: Logger) => Promise<T>): Promise<T> {
+async function withApp<T>(
+  { loaded, env }: CommandLine,
+  use: (app: App, logger: Logger) => Promise<T>,
+  logLevel: 'warn' | 'silent' = 'warn',
+): Promise<T> {
   const { createApp } = await import('./app.ts')
   const { createLogger } = await import('./log.ts')
-  const logger = createLogger('warn')
+  const logger = createLogger(logLevel)
   const app = createApp(loaded.config, env, logger)
   try {
     return await use(app, logger)
