@@ -20,6 +20,7 @@ const CALLS: readonly (readonly [string, Record<string, unknown>])[] = [
   ['list_files', {}],
   ['search_files', { pattern: 'x' }],
   ['upload', { path: 'x', content: 'x' }],
+  ['download', { path: 'x' }],
   ['run_code', { language: 'bash', code: 'true' }],
   ['check_syntax', { language: 'bash', code: 'true' }],
   ['install_packages', { packages: ['x'] }],
