@@ -3,6 +3,8 @@ import { announcesBody } from './unread-body.ts'
 
 /** A stalled body is found within this part of the time that it has. */
 const LOOKS_PER_TIMEOUT = 4
+/** A route that times its body itself has this much longer to say so before the connection is cut, in milliseconds. */
+const ANSWER_MS = 500
 
 interface Progress {
   /** Of the connection, when something last arrived. */
@@ -45,7 +47,7 @@ export class StalledBodies implements Disposable {
       else if (bytesRead !== progress.bytesRead || isOurs) {
         progress.bytesRead = bytesRead
         progress.at = now
-      } else if (now - progress.at >= this.#timeoutMs) request.destroy()
+      } else if (now - progress.at >= this.#timeoutMs + ANSWER_MS) request.destroy()
     }
   }
 }
