@@ -32,6 +32,12 @@ const EXIT_TIMED_OUT = 124
  * if need be. Resolves to the exit code of the command: 128 + n when signal n ended it, 124 when its time ran out.
  */
 export async function execInSandbox({ user, words }: ExecArgs, deps: ExecDeps): Promise<number> {
+  // The name of a user decides their sandbox, so an id would be somebody new.
+  if (user === '' || user.startsWith('id:')) {
+    throw new SandboxError('invalid_argument', 'exec needs the name of a user.', {
+      hint: 'An id of sandbox-mcp list will not do: a sandbox that has to be started is named after its user.',
+    })
+  }
   const [first] = words
   if (first === undefined) {
     throw new SandboxError('invalid_argument', 'Which command?', { hint: 'sandbox-mcp exec USER -- COMMAND' })
