@@ -16,19 +16,24 @@ export interface CanaryDeps {
 
 /**
  * Starts a sandbox for a user that nobody is, writes a file, reads it with a command, looks at its network and who it runs as, and destroys it:
- * the whole way that a call takes. Nothing of it is left, whatever comes.
+ * the whole way that a call takes. A removal that fails is told as well.
  */
 export async function canary({ provider, network, onProgress }: CanaryDeps): Promise<readonly Finding[]> {
   const token = randomBytes(TOKEN_BYTES).toString('hex')
   const user = `doctor:${token}`
-  try {
-    return await useSandbox({ provider, network, ...(onProgress && { onProgress }) }, user, token)
-  } catch (error) {
-    if (!isSandboxError(error)) throw error
-    return [fail('canary', `${error.code}: ${error.message}`, error.hint)]
-  } finally {
-    await provider.control(user).destroy({}).catch(keepFinding)
-  }
+  const deps = { provider, network, ...(onProgress && { onProgress }) }
+  const findings = await useSandbox(deps, user, token).catch(failed)
+  const removal = await provider
+    .control(user)
+    .destroy({})
+    .then(() => [], failed)
+  return [...findings, ...removal]
+}
+
+/** A failure as what was found. */
+function failed(error: unknown): readonly Finding[] {
+  if (!isSandboxError(error)) throw error
+  return [fail('canary', `${error.code}: ${error.message}`, error.hint)]
 }
 
 async function useSandbox(
@@ -68,9 +73,4 @@ function networkFinding(routes: readonly string[], network: 'none' | 'bridge'): 
   if (network === 'bridge') return ok('canary network', 'open, as configured (network=bridge)')
   if (routes.length === 0) return ok('canary network', 'no route')
   return fail('canary network', `${routes.length} routes`, 'Report this fault.')
-}
-
-/** What was found matters more than a removal that failed with it: the next server removes the sandbox when it has idled out. */
-function keepFinding(error: unknown): void {
-  if (!isSandboxError(error)) throw error
 }

@@ -24,6 +24,6 @@ export async function diskCheck(rootDir: string, isLocal: boolean): Promise<Find
   return warn(
     'disk',
     found,
-    'sandbox-mcp prune removes images that nothing uses; users’ files are never removed by it.',
+    'Remove images that nothing uses; sandbox-mcp destroy USER removes a user’s files, and nothing else does.',
   )
 }

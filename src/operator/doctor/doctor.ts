@@ -26,7 +26,7 @@ const START_OF_LINE = '\r\x1b[K'
 
 /**
  * `sandbox-mcp doctor`: is this machine fit to run sandboxes, and safely? Looks at the engine and its kernel, known faults, disk, images and
- * settings, and takes one sandbox through its life. Changes nothing. Resolves to true when nothing failed; warnings are no failure.
+ * settings, and takes one sandbox of its own through its life, from creation to removal. Changes nothing else. Resolves to true when nothing failed; warnings are no failure.
  */
 export async function doctor(deps: DoctorDeps): Promise<boolean> {
   const findings = await examine(deps)
