@@ -29,22 +29,11 @@ export async function serve(config: Config, env: NodeJS.ProcessEnv): Promise<voi
   }
   const metrics = config.transport === 'http' ? await loadMetrics() : undefined
   const app = createApp(config, env, logger, metrics)
-  if (metrics) await overHttp(app, config, logger, metrics, stopping.signal)
+  // Loaded when used: a client that starts a server over stdio waits for it.
+  if (metrics) await (await import('./serve-http.ts')).serveHttp(app, config, logger, metrics, stopping.signal)
   else await overStdio(app, config, logger, stopping.signal)
   await app.close({ evictIdle: config.onExit === 'evict' })
   process.exit()
-}
-
-/** Loaded when used: a client that starts a server over stdio waits for it. */
-async function overHttp(
-  app: App,
-  config: Config,
-  logger: Logger,
-  metrics: Metrics,
-  stopped: AbortSignal,
-): Promise<void> {
-  const { serveHttp } = await import('./serve-http.ts')
-  await serveHttp(app, config, logger, metrics, stopped)
 }
 
 /** Over stdio nobody could ask for them. */
