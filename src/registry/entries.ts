@@ -1,0 +1,68 @@
+import type { Engine } from '../engine/engine.ts'
+import type { Logger } from '../lib/logger.ts'
+import type { ReadyRuntime } from '../runtimes/image-builder.ts'
+import type { Sandbox } from '../sandbox/sandbox.ts'
+import type { SandboxIdentity } from './identity.ts'
+import type { PlacedSandbox, PlacementOptions } from './placement.ts'
+import { UserSandbox } from './user-sandbox.ts'
+
+/** What this server holds of one user's sandbox. */
+export interface Entry {
+  readonly identity: SandboxIdentity
+  /** Its lines name the user by a hash. */
+  readonly logger: Logger
+  readonly link: UserSandbox
+  /** Made at the first start, and again with another runtime: its facts come from the runtime's image. */
+  sandbox: { readonly of: ReadyRuntime; readonly value: Sandbox } | undefined
+}
+
+export interface EntriesDeps {
+  readonly engine: Engine
+  readonly logger: Logger
+  /** Brings the sandbox of the user to life. */
+  readonly place: (
+    user: string,
+    identity: SandboxIdentity,
+    logger: Logger,
+    options: PlacementOptions,
+  ) => Promise<PlacedSandbox>
+}
+
+/** The sandboxes that this server holds, by the hash of their users: an index of what the engine has, never more than that. */
+export class Entries implements Iterable<Entry> {
+  readonly #deps: EntriesDeps
+  readonly #byHash = new Map<string, Entry>()
+
+  constructor(deps: EntriesDeps) {
+    this.#deps = deps
+  }
+
+  [Symbol.iterator](): IterableIterator<Entry> {
+    return this.#byHash.values()
+  }
+
+  find({ userHash }: SandboxIdentity): Entry | undefined {
+    return this.#byHash.get(userHash)
+  }
+
+  /** The user's entry, made when there is none; starts nothing. */
+  of(user: string, identity: SandboxIdentity): Entry {
+    const found = this.find(identity)
+    if (found) return found
+    const { engine, place } = this.#deps
+    const logger = this.#deps.logger.child({ user: identity.userHash })
+    const link = new UserSandbox({ engine, logger, place: (options) => place(user, identity, logger, options) })
+    const entry: Entry = { identity, logger, link, sandbox: undefined }
+    this.#byHash.set(identity.userHash, entry)
+    return entry
+  }
+
+  delete({ userHash }: SandboxIdentity): void {
+    this.#byHash.delete(userHash)
+  }
+}
+
+/** An anonymous session's sandbox lasts as long as its session: without a container nothing would tell its files from those of a dead server. */
+export function mayBeEvicted({ identity }: Entry): boolean {
+  return !identity.isAnonymous
+}
