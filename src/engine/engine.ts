@@ -16,7 +16,10 @@ export interface Engine {
   readonly containers: Containers
   readonly volumes: Volumes
   readonly images: Images
-  /** Container events from now on, until the signal fires (then the iteration ends without an error). Reconnects by itself after a cut. */
+  /**
+   * Container events from now on, until the signal fires (then the iteration ends without an error). Connects again by itself after a cut, or
+   * while no engine answers, and says so by `reconnected`: what happened in between may not be told.
+   */
   events(filter: Labels, signal: AbortSignal): AsyncIterable<EngineEvent>
   /** Frees sockets. The engine must not be used afterwards. */
   close(): Promise<void>
@@ -103,6 +106,9 @@ export interface ContainerLimits {
   readonly openFiles: number
 }
 
+/** The limits that an engine can change while the container runs. */
+export type ChangeableLimits = Pick<ContainerLimits, 'memoryBytes' | 'cpus' | 'pids'>
+
 export type ContainerState = 'created' | 'running' | 'paused' | 'exited'
 
 export interface ContainerSummary {
@@ -159,8 +165,16 @@ export interface Containers {
   stop(idOrName: string, options?: CallOptions & { readonly graceMs?: number }): Promise<void>
   pause(idOrName: string, options?: CallOptions): Promise<void>
   unpause(idOrName: string, options?: CallOptions): Promise<void>
-  /** Kills and removes, keeps volumes. A missing container is not an error. */
-  remove(idOrName: string, options?: CallOptions): Promise<void>
+  /**
+   * Kills and removes, keeps volumes. A missing container is not an error. With `unlessRunning` one that runs or is paused by then is left
+   * as it is: the engine decides in one step, so that a start by somebody else cannot slip in between.
+   */
+  remove(idOrName: string, options?: CallOptions & { readonly unlessRunning?: boolean }): Promise<void>
+  /**
+   * Changes limits in place, of a container in whatever state; what runs in it goes on. Reads back what is in force: `unsafe_engine` when it
+   * is something else. `engine_failed` when the engine or the kernel refuses, as it may with less memory than is in use.
+   */
+  update(idOrName: string, limits: ChangeableLimits, options?: CallOptions): Promise<void>
   /** undefined when there is none. */
   inspect(idOrName: string, options?: CallOptions): Promise<ContainerDetails | undefined>
   /** All containers, running or not, that carry all these labels. */
@@ -246,8 +260,17 @@ export interface Progress {
 }
 export type ProgressListener = (progress: Progress) => void
 
-export interface EngineEvent {
-  readonly type: 'start' | 'die' | 'oom' | 'destroy' | 'pause' | 'unpause'
+export type EngineEvent = ContainerEvent | ReconnectedEvent
+
+/** The engine is there again after a cut. */
+export interface ReconnectedEvent {
+  readonly type: 'reconnected'
+  readonly timeMs: number
+}
+
+export interface ContainerEvent {
+  /** `oom`: the kernel ended a process of it for want of memory · `update`: its limits were changed. */
+  readonly type: 'start' | 'die' | 'oom' | 'destroy' | 'pause' | 'unpause' | 'update'
   readonly containerId: string
   readonly labels: Labels
   readonly timeMs: number

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { ContainerSpec, EffectiveProfile } from './engine.ts'
+import type { ChangeableLimits, ContainerSpec, EffectiveProfile } from './engine.ts'
 
 /** A protection that is not in force as it was asked for. */
 export interface Mismatch {
@@ -14,13 +14,10 @@ export interface Mismatch {
  * no-new-privileges).
  */
 export function findMismatches(spec: ContainerSpec, effective: EffectiveProfile): readonly Mismatch[] {
-  const { limits, volume } = spec
+  const { volume } = spec
   const wanted: EffectiveProfile = {
     user: `${spec.uid}:${spec.uid}`,
-    memoryBytes: limits.memoryBytes,
-    memorySwapBytes: limits.memoryBytes,
-    nanoCpus: Math.round(limits.cpus * 1e9),
-    pids: limits.pids,
+    ...effectiveLimits(spec.limits),
     readOnlyRoot: true,
     privileged: false,
     capAdd: [],
@@ -32,6 +29,22 @@ export function findMismatches(spec: ContainerSpec, effective: EffectiveProfile)
     ipcMode: 'private',
     mounts: volume ? [{ type: 'volume', name: volume.name, target: volume.mountPath, readOnly: false }] : [],
   }
+  return compare(wanted, effective)
+}
+
+/** The same for the limits that can be changed. */
+export function findLimitMismatches(limits: ChangeableLimits, effective: EffectiveProfile): readonly Mismatch[] {
+  return compare(effectiveLimits(limits), effective)
+}
+
+type EffectiveLimits = Pick<EffectiveProfile, 'memoryBytes' | 'memorySwapBytes' | 'nanoCpus' | 'pids'>
+
+/** Limits in the words of what is in force. */
+export function effectiveLimits({ memoryBytes, cpus, pids }: ChangeableLimits): EffectiveLimits {
+  return { memoryBytes, memorySwapBytes: memoryBytes, nanoCpus: Math.round(cpus * 1e9), pids }
+}
+
+function compare(wanted: Partial<EffectiveProfile>, effective: EffectiveProfile): readonly Mismatch[] {
   return (Object.keys(wanted) as (keyof EffectiveProfile)[])
     .filter((protection) => !isDeepStrictEqual(wanted[protection], effective[protection]))
     .map((protection) => ({ protection, wanted: wanted[protection], actual: effective[protection] }))

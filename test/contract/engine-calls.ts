@@ -24,6 +24,11 @@ export const CALLS: readonly EngineCall[] = [
   { name: 'containers.pause', run: ({ containers }, options) => containers.pause(NAME, options) },
   { name: 'containers.unpause', run: ({ containers }, options) => containers.unpause(NAME, options) },
   { name: 'containers.remove', run: ({ containers }, options) => containers.remove(NAME, options) },
+  {
+    name: 'containers.update',
+    run: ({ containers }, options) =>
+      containers.update(NAME, { memoryBytes: 64 * 1024 ** 2, cpus: 1, pids: 64 }, options),
+  },
   { name: 'containers.inspect', run: ({ containers }, options) => containers.inspect(NAME, options) },
   { name: 'containers.list', run: ({ containers }, options) => containers.list({}, options) },
   {

@@ -160,6 +160,64 @@ export function describeContainers(getSubject: () => EngineSubject): void {
       expect(await containers.inspect(removed.id)).toBeUndefined()
     })
 
+    test('are left as they are by a removal of what has ended, while they run or are paused', async () => {
+      const { containers } = getSubject().engine
+      const { id } = await containers.create(await getSubject().spec())
+      await containers.start(id)
+      await containers.remove(id, { unlessRunning: true })
+      expect((await containers.inspect(id))?.state).toBe('running')
+      await containers.pause(id)
+      await containers.remove(id, { unlessRunning: true })
+      expect((await containers.inspect(id))?.state).toBe('paused')
+      await containers.stop(id, { graceMs: 0 })
+      await containers.remove(id, { unlessRunning: true })
+      expect(await containers.inspect(id)).toBeUndefined()
+      const made = await containers.create(await getSubject().spec())
+      await containers.remove(made.id, { unlessRunning: true })
+      expect(await containers.inspect(made.id)).toBeUndefined()
+    })
+
+    test.each(['created', 'running', 'paused'] as const)('that are %s get other limits in place', async (state) => {
+      const { containers } = getSubject().engine
+      const spec = await getSubject().spec()
+      const { id } = await containers.create(spec)
+      if (state !== 'created') await containers.start(id)
+      if (state === 'paused') await containers.pause(id)
+      const before = await containers.inspect(id)
+      const { memoryBytes, cpus, pids } = spec.limits
+      // More, then less than at first.
+      for (const [factor, more] of [
+        [2, 10],
+        [0.5, -10],
+      ] as const) {
+        await containers.update(id, { memoryBytes: memoryBytes * factor, cpus: cpus * factor, pids: pids + more })
+        const after = await containers.inspect(id)
+        expect(after).toEqual({
+          ...before,
+          effective: {
+            ...before?.effective,
+            memoryBytes: memoryBytes * factor,
+            memorySwapBytes: memoryBytes * factor,
+            nanoCpus: cpus * factor * 1e9,
+            pids: pids + more,
+          },
+        })
+      }
+    })
+
+    test('whose new limits the engine did not apply are told so', async () => {
+      const { containers } = getSubject().engine
+      const spec = await getSubject().spec()
+      const { id } = await containers.create(spec)
+      const weakened = await getSubject().weakened()
+      try {
+        const error = await expectCode(weakened.engine.containers.update(id, spec.limits), 'unsafe_engine')
+        expect(error.details['mismatches']).toMatchObject([{ protection: 'pids' }])
+      } finally {
+        await weakened.close()
+      }
+    })
+
     test('are removed once by many at the same time, and then the name is free', async () => {
       const { containers } = getSubject().engine
       const spec = await getSubject().spec()
@@ -178,6 +236,7 @@ export function describeContainers(getSubject: () => EngineSubject): void {
       await expectCode(containers.stop(missing), 'not_found')
       await expectCode(containers.pause(missing), 'not_found')
       await expectCode(containers.unpause(missing), 'not_found')
+      await expectCode(containers.update(missing, (await getSubject().spec()).limits), 'not_found')
       await expectCode(containers.openStream(missing, { command: ['true'], uid: 20_001 }), 'not_found')
     })
 

@@ -3,7 +3,7 @@ import { createFakeEngine } from '../helpers/fake-engine.ts'
 import type { FakeContainer, FakeEngineOptions } from '../helpers/fake-world.ts'
 import { BASE_IMAGE } from '../helpers/images.ts'
 import type { ProgramEnd } from '../helpers/memory-stream.ts'
-import type { StreamSpec } from '../../src/engine/engine.ts'
+import type { EffectiveProfile, StreamSpec } from '../../src/engine/engine.ts'
 import { engineContract, type EngineSubject } from './engine.contract.ts'
 import { PROGRAMS } from './engine-streams.contract.ts'
 
@@ -39,7 +39,9 @@ const OPTIONS: FakeEngineOptions = {
 }
 
 engineContract('fake', (): EngineSubject => {
-  const engine = createFakeEngine(OPTIONS)
+  let isWeak = false
+  const weaken = (effective: EffectiveProfile) => (isWeak ? { ...effective, pids: 0 } : effective)
+  const engine = createFakeEngine({ ...OPTIONS, weaken })
   const labels = { 'sandbox-mcp.test': 'contract' }
   let serial = 0
   const name = (prefix: string): string => `${prefix}-${++serial}`
@@ -58,8 +60,12 @@ engineContract('fake', (): EngineSubject => {
       return Promise.resolve({ engine: hung, close: () => hung.close() })
     },
     weakened() {
-      const weak = createFakeEngine({ ...OPTIONS, weaken: (effective) => ({ ...effective, pids: 0 }) })
-      return Promise.resolve({ engine: weak, close: () => weak.close() })
+      isWeak = true
+      const close = () => {
+        isWeak = false
+        return Promise.resolve()
+      }
+      return Promise.resolve({ engine, close })
     },
     kill: (id) => Promise.resolve(engine.kill(id)),
     async cleanUp() {

@@ -1,9 +1,11 @@
 import { expect } from 'vitest'
-import type { Containers, Engine, EngineEvent, Labels } from '../../src/engine/engine.ts'
+import type { ContainerEvent, Containers, Engine, Labels } from '../../src/engine/engine.ts'
 
 /** The events of a watch that has begun. */
 export interface EventLog {
-  readonly events: EngineEvent[]
+  readonly events: ContainerEvent[]
+  /** How often the engine was there again after a cut. */
+  reconnected(): number
   /** Resolves when the iteration has ended. */
   readonly ended: Promise<void>
 }
@@ -22,9 +24,13 @@ export async function followEvents(
   signal: AbortSignal,
   { watched, marker }: { readonly watched: string; readonly marker: string },
 ): Promise<EventLog> {
-  const events: EngineEvent[] = []
+  const events: ContainerEvent[] = []
+  let reconnections = 0
   const ended = (async () => {
-    for await (const event of watcher.events(labels, signal)) events.push(event)
+    for await (const event of watcher.events(labels, signal)) {
+      if (event.type === 'reconnected') reconnections++
+      else events.push(event)
+    }
   })()
   await expect
     .poll(async () => {
@@ -36,5 +42,5 @@ export async function followEvents(
   await containers.start(marker)
   await expect.poll(() => events.some(({ containerId }) => containerId === marker)).toBe(true)
   events.length = 0
-  return { events, ended }
+  return { events, reconnected: () => reconnections, ended }
 }

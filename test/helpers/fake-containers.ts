@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto'
 import type { ContainerDetails, Containers, ContainerSpec, ContainerSummary } from '../../src/engine/engine.ts'
 import type { EffectiveProfile } from '../../src/engine/engine.ts'
-import { findMismatches } from '../../src/engine/verify.ts'
+import { effectiveLimits, findLimitMismatches, findMismatches, type Mismatch } from '../../src/engine/verify.ts'
 import { SandboxError } from '../../src/errors/sandbox-error.ts'
 import { hasLabels, type FakeContainer, type FakeWorld } from './fake-world.ts'
 import { memoryStream } from './memory-stream.ts'
@@ -77,9 +77,19 @@ export function fakeContainers(world: FakeWorld): { readonly api: Containers; re
       call('containers.remove', options, () => {
         const container = find(idOrName)
         if (!container) return
+        const lives = container.state === 'running' || container.state === 'paused'
+        if (lives && options?.unlessRunning) return
         end(container, KILLED)
         containers.delete(container.id)
         world.emit('destroy', container)
+      }),
+
+    update: (idOrName, limits, options) =>
+      call('containers.update', options, () => {
+        const container = mustFind(idOrName)
+        container.spec = { ...container.spec, limits: { ...container.spec.limits, ...limits } }
+        world.emit('update', container)
+        refuse(findLimitMismatches(limits, effective(world, container.spec)))
       }),
 
     inspect: (idOrName, options) =>
@@ -120,12 +130,7 @@ function create(world: FakeWorld, spec: ContainerSpec): string {
   if ([...world.containers.values()].some((other) => other.spec.name === spec.name)) {
     throw new SandboxError('already_exists', 'The name is taken.')
   }
-  const mismatches = findMismatches(spec, effective(world, spec))
-  if (mismatches.length > 0) {
-    throw new SandboxError('unsafe_engine', 'The container engine did not apply a protection.', {
-      details: { mismatches },
-    })
-  }
+  refuse(findMismatches(spec, effective(world, spec)))
   const id = createHash('sha256').update(randomUUID()).digest('hex')
   world.containers.set(id, {
     id,
@@ -141,6 +146,13 @@ function create(world: FakeWorld, spec: ContainerSpec): string {
   // As Docker does, a volume that does not exist is made, without labels.
   if (spec.volume && !world.volumes.has(spec.volume.name)) world.volumes.set(spec.volume.name, {})
   return id
+}
+
+function refuse(mismatches: readonly Mismatch[]): void {
+  if (mismatches.length === 0) return
+  throw new SandboxError('unsafe_engine', 'The container engine did not apply a protection.', {
+    details: { mismatches },
+  })
 }
 
 function toSummary({ id, spec, state, imageId }: FakeContainer): ContainerSummary {
@@ -162,10 +174,7 @@ function toDetails(world: FakeWorld, container: FakeContainer): ContainerDetails
 function effective({ options }: FakeWorld, spec: ContainerSpec): EffectiveProfile {
   const applied: EffectiveProfile = {
     user: `${spec.uid}:${spec.uid}`,
-    memoryBytes: spec.limits.memoryBytes,
-    memorySwapBytes: spec.limits.memoryBytes,
-    nanoCpus: Math.round(spec.limits.cpus * 1e9),
-    pids: spec.limits.pids,
+    ...effectiveLimits(spec.limits),
     readOnlyRoot: true,
     privileged: false,
     capAdd: [],

@@ -20,6 +20,8 @@ export interface FakeEngine extends Engine {
   heal(): void
   /** Ends a container as if it had been killed from outside, or had run out of memory. */
   readonly kill: Kill
+  /** Tells everybody who follows the events that the engine was away. */
+  reconnect(): void
   /** Names of the methods that were called, in order. */
   readonly calls: readonly string[]
 }
@@ -53,6 +55,9 @@ export function createFakeEngine(options: FakeEngineOptions = {}): FakeEngine {
     fail: (method, fault) => void faults.set(method, fault),
     heal: () => faults.clear(),
     kill: containers.kill,
+    reconnect() {
+      for (const listener of listeners) listener({ type: 'reconnected', timeMs: Date.now() })
+    },
     ping: (callOptions) => world.call('ping', callOptions, () => undefined),
     info: (callOptions) => world.call('info', callOptions, () => ({ ...INFO, ...options.info })),
     events: (filter, signal) => follow(listeners, filter, signal),
@@ -130,7 +135,7 @@ function follow(
   const waiting: EngineEvent[] = []
   let wake = (): void => undefined
   const listener = (event: EngineEvent): void => {
-    if (!hasLabels(event.labels, filter)) return
+    if (event.type !== 'reconnected' && !hasLabels(event.labels, filter)) return
     waiting.push(event)
     wake()
   }

@@ -1,11 +1,11 @@
-import type { CallOptions, ContainerSpec, ContainerState, EngineEvent, EngineInfo } from '../../src/engine/engine.ts'
+import type { CallOptions, ContainerEvent, ContainerSpec, ContainerState, EngineInfo } from '../../src/engine/engine.ts'
 import type { EffectiveProfile, Labels, StreamSpec } from '../../src/engine/engine.ts'
 import type { ProgramEnd } from './memory-stream.ts'
 
 /** A container as a stream handler sees it. */
 export interface FakeContainer {
   readonly id: string
-  readonly spec: ContainerSpec
+  spec: ContainerSpec
   readonly imageId: string
   state: ContainerState
   startedAtMs: number
@@ -45,7 +45,7 @@ export interface FakeWorld {
   readonly containers: Map<string, FakeContainer>
   readonly volumes: Map<string, Labels>
   readonly images: Map<string, FakeImage>
-  emit(type: EngineEvent['type'], container: FakeContainer): void
+  emit(type: ContainerEvent['type'], container: FakeContainer): void
   /** Runs a method's body, unless it was made to fail, in a later turn of the event loop. */
   call<T>(method: string, options: CallOptions | undefined, body: () => T | Promise<T>): Promise<T>
 }

@@ -221,7 +221,7 @@ describe('events', () => {
     const { containers } = docker.engine
     const marker = await containers.create(await docker.spec({ labels: watched }))
     const stop = new AbortController()
-    const { events, ended } = await followEvents(engine, containers, watched, stop.signal, {
+    const { events, reconnected, ended } = await followEvents(engine, containers, watched, stop.signal, {
       watched: id,
       marker: marker.id,
     })
@@ -230,8 +230,10 @@ describe('events', () => {
     await proxy.stop()
     await containers.pause(id)
     await containers.unpause(id)
+    expect(reconnected()).toBe(0)
     await proxy.start()
     await expect.poll(types, { timeout: 10_000 }).toEqual(['pause', 'unpause'])
+    expect(reconnected()).toBe(1)
     await containers.remove(id)
     await expect.poll(types, { timeout: 10_000 }).toEqual(['pause', 'unpause', 'die', 'destroy'])
     stop.abort()

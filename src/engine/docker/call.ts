@@ -79,9 +79,10 @@ export class EngineApi {
     await this.#reply(call, 'absent' in call ? call.absent : [], readText)
   }
 
-  /** Hands out each line of a reply that is JSON lines. The deadline covers the whole reply. */
-  async lines(call: ApiCall, onLine: (line: unknown) => void): Promise<void> {
+  /** Hands out each line of a reply that is JSON lines. The deadline covers the whole reply; `onBegin` is called when its head has come. */
+  async lines(call: ApiCall, onLine: (line: unknown) => void, onBegin?: () => void): Promise<void> {
     await this.#reply(call, [], async (reply) => {
+      onBegin?.()
       for await (const line of readJsonLines(reply)) onLine(line)
     })
   }

@@ -1,7 +1,14 @@
 import * as z from 'zod'
 import { isSandboxError, SandboxError } from '../../errors/sandbox-error.ts'
-import type { CallOptions, ContainerDetails, Containers, ContainerSpec, ContainerState } from '../engine.ts'
-import { findMismatches } from '../verify.ts'
+import type {
+  CallOptions,
+  ChangeableLimits,
+  ContainerDetails,
+  Containers,
+  ContainerSpec,
+  ContainerState,
+} from '../engine.ts'
+import { findLimitMismatches, findMismatches, type Mismatch } from '../verify.ts'
 import { containerPath, labelFilter } from './api-path.ts'
 import { limitsOf, type CallLimits, type EngineApi } from './call.ts'
 import { toContainerBody } from './container-spec.ts'
@@ -48,7 +55,10 @@ export function dockerContainers(api: EngineApi): Containers {
     pause: (idOrName, options) => freeze(api, idOrName, 'pause', 'paused', options),
     unpause: (idOrName, options) => freeze(api, idOrName, 'unpause', 'running', options),
 
-    remove: (idOrName, options) => remove(api, idOrName, limitsOf(options, REMOVE_DEADLINE_MS)),
+    remove: (idOrName, options) =>
+      remove(api, idOrName, options?.unlessRunning !== true, limitsOf(options, REMOVE_DEADLINE_MS)),
+
+    update: (idOrName, limits, options) => update(api, idOrName, limits, limitsOf(options, CHANGE_DEADLINE_MS)),
 
     inspect: (idOrName, options) => inspect(api, idOrName, limitsOf(options, READ_DEADLINE_MS)),
 
@@ -107,7 +117,10 @@ async function create(api: EngineApi, spec: ContainerSpec, limits: CallLimits): 
 async function verify(api: EngineApi, id: string, spec: ContainerSpec, limits: CallLimits): Promise<void> {
   const details = await inspect(api, id, limits)
   if (!details) throw new SandboxError('not_found', 'The container was removed while it was being made.')
-  const mismatches = findMismatches(spec, details.effective)
+  refuse(findMismatches(spec, details.effective))
+}
+
+function refuse(mismatches: readonly Mismatch[]): void {
   if (mismatches.length === 0) return
   const names = mismatches.map(({ protection }) => protection).join(', ')
   throw new SandboxError('unsafe_engine', `The container engine did not apply: ${names}.`, { details: { mismatches } })
@@ -145,13 +158,32 @@ async function freeze(
   }
 }
 
-async function remove(api: EngineApi, idOrName: string, limits: CallLimits): Promise<void> {
+async function update(
+  api: EngineApi,
+  idOrName: string,
+  { memoryBytes, cpus, pids }: ChangeableLimits,
+  limits: CallLimits,
+): Promise<void> {
+  await api.send({
+    action: 'change the limits of the container',
+    method: 'POST',
+    path: containerPath(idOrName, '/update'),
+    // Of memory and its sum with swap the engine changes both or refuses; see container-spec.ts for what each is for.
+    body: { Memory: memoryBytes, MemorySwap: memoryBytes, NanoCpus: Math.round(cpus * 1e9), PidsLimit: pids },
+    limits,
+  })
+  const details = await inspect(api, idOrName, limits)
+  if (!details) throw new SandboxError('not_found', 'The container was removed while its limits were changed.')
+  refuse(findLimitMismatches({ memoryBytes, cpus, pids }, details.effective))
+}
+
+async function remove(api: EngineApi, idOrName: string, force: boolean, limits: CallLimits): Promise<void> {
   const action = 'remove the container'
   try {
-    const query = { force: 1, v: 0 }
+    const query = { force: force ? 1 : 0, v: 0 }
     await api.send({ action, method: 'DELETE', path: containerPath(idOrName), query, absent: [404], limits })
   } catch (error) {
-    // 409: somebody else is removing it at this moment. Wait until the engine has forgotten it, so that its name is free and its
+    // 409: it runs, and is not to be killed; or somebody else is removing it at this moment. Wait until the engine has forgotten it, so that its name is free and its
     // volume unused; by id, for a new one may have the name already.
     if (!isSandboxError(error) || error.details['status'] !== 409) throw error
     const leaving = await inspect(api, idOrName, limits)

@@ -4,7 +4,7 @@ import type { EngineEvent, Labels } from '../engine.ts'
 import type { Logger } from '../../lib/logger.ts'
 import type { EngineApi } from './call.ts'
 
-const TYPES = ['start', 'die', 'oom', 'destroy', 'pause', 'unpause'] as const
+const TYPES = ['start', 'die', 'oom', 'destroy', 'pause', 'unpause', 'update'] as const
 
 const Event = z.object({
   Action: z.string(),
@@ -46,25 +46,34 @@ async function follow(
 ): Promise<void> {
   let since: bigint | undefined
   let backoffMs = FIRST_BACKOFF_MS
+  let wasCut = false
+  const onBegin = () => {
+    if (wasCut) queue.push({ type: 'reconnected', timeMs: Date.now() })
+  }
   while (!signal.aborted) {
     const repeatedUpTo = since ?? 0n
     const subscribedAtMs = Date.now()
     try {
-      await api.lines(eventsCall(filter, since, signal), (line) => {
-        const event = Event.safeParse(line)
-        if (!event.success) return
-        const time = BigInt(event.data.timeNano)
-        if (time <= repeatedUpTo) return
-        since = time
-        backoffMs = FIRST_BACKOFF_MS
-        const translated = toEvent(event.data)
-        if (translated) queue.push(translated)
-      })
+      await api.lines(
+        eventsCall(filter, since, signal),
+        (line) => {
+          const event = Event.safeParse(line)
+          if (!event.success) return
+          const time = BigInt(event.data.timeNano)
+          if (time <= repeatedUpTo) return
+          since = time
+          backoffMs = FIRST_BACKOFF_MS
+          const translated = toEvent(event.data)
+          if (translated) queue.push(translated)
+        },
+        onBegin,
+      )
       logger.info({}, 'the event stream of the container engine ended; connecting again')
     } catch (error) {
       if (signal.aborted) break
       logger.warn({ error, backoffMs }, 'the event stream of the container engine was cut; connecting again')
     }
+    wasCut = true
     since ??= BigInt(subscribedAtMs) * 1_000_000n
     // The only rejection is the abort, which ends the loop.
     await delay(backoffMs, undefined, { signal }).catch(() => undefined)
