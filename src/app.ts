@@ -8,6 +8,7 @@ import type { Logger } from './lib/logger.ts'
 import { noTelemetry, type Telemetry } from './lib/telemetry.ts'
 import { Admission } from './registry/admission.ts'
 import { Registry } from './registry/registry.ts'
+import { IDLE_EXIT_FACTOR } from './registry/modes/user-profile.ts'
 import { runtimeInfo, type RuntimeInfo } from './registry/runtime-info.ts'
 import type { SandboxPolicy } from './registry/sandbox-spec.ts'
 import { BUILT_IN_DIR, Catalogue } from './runtimes/catalogue.ts'
@@ -17,6 +18,7 @@ import { RuntimeImages } from './runtimes/image-builder.ts'
 import { measureImage, measureSha256 } from './runtimes/measure.ts'
 import type { PackageSources } from './runtimes/package-sources.ts'
 import { SUPERSEDED_KEPT_MS } from './runtimes/prune-images.ts'
+import { userProfiles } from './user-profiles.ts'
 
 /** The parts of the program, connected. Nothing has been asked of the engine yet. */
 export interface App {
@@ -47,8 +49,6 @@ export interface App {
 /** Bytes of each sandbox's tmpfs for spooled output and of its /dev/shm: both count as its memory. */
 const SPOOL_BYTES = 64 * 1024 ** 2
 const SHM_BYTES = 64 * 1024 ** 2
-/** Beyond the server's own idle timeout, so that a supervisor ends by itself only when no server does it. */
-const IDLE_EXIT_FACTOR = 2
 /** Between two looks at what may have been left behind, in milliseconds: longer than it takes to make a sandbox. */
 const SECOND_LOOK_MS = 10_000
 
@@ -89,7 +89,7 @@ export function createApp(
   })
   const janitor = new ImageJanitor({ prune: () => images.prune(catalogue.names, SUPERSEDED_KEPT_MS), logger })
   const policy = policyOf(config)
-  const runtimeOf = (user: string) => config.runtimes.get(user) ?? config.runtime
+  const profiles = userProfiles(config)
   const registry = new Registry({
     engine,
     policy,
@@ -102,7 +102,7 @@ export function createApp(
       }),
     forgetRuntime: (name) => images.forget(name),
     runtimes: catalogue.names,
-    runtimeOf,
+    profiles,
     packages: new PackageFetcher({
       engine,
       sources: packageSources,
@@ -111,7 +111,6 @@ export function createApp(
       ociRuntime: config.ociRuntime || undefined,
       runtimes: catalogue.names,
     }),
-    idleTimeoutMs: config.idleTimeout,
     maxSandboxes: config.maxSandboxes,
     maxStarts: availableParallelism(),
     logger,
@@ -138,7 +137,7 @@ export function createApp(
           installation: config.installation,
           policy,
           runtimes: catalogue.names,
-          runtimeOf,
+          profileOf: (of) => profiles.of(of),
           definition: (name) => catalogue.get(name),
           find: (name) => images.find(name),
           downloads: config.installNetwork !== 'none',

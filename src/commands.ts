@@ -200,7 +200,7 @@ async function identityIn(loaded: LoadedConfig, user: string | undefined) {
 async function usersOf({ config }: LoadedConfig): Promise<ReadonlySet<string>> {
   const { readTokens } = await import('./http/auth/token-file.ts')
   const tokens = existsSync(config.tokensFile) ? readTokens(config.tokensFile) : []
-  return new Set([config.user, ...config.runtimes.keys(), ...tokens.map(({ user }) => user)])
+  return new Set([config.user, ...config.runtimes.keys(), ...config.users.keys(), ...tokens.map(({ user }) => user)])
 }
 
 async function terminalSinks() {

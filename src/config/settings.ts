@@ -1,35 +1,8 @@
 import { isIP } from 'node:net'
-import { homedir } from 'node:os'
-import { isAbsolute, join } from 'node:path'
+import { isAbsolute } from 'node:path'
 import * as z from 'zod'
-import { parseBytes, parseDuration } from '../lib/units.ts'
-
-/** A size: a number of bytes, or text such as "512MiB". */
-const bytes = (minBytes: number) =>
-  z.union([z.number(), z.string()]).transform((value, context) => {
-    const parsed = typeof value === 'number' ? value : parseBytes(value)
-    if (parsed !== undefined && Number.isSafeInteger(parsed) && parsed >= minBytes) return parsed
-    context.addIssue({ code: 'custom', message: `give a size of at least ${minBytes} bytes, such as "512MiB"` })
-    return z.NEVER
-  })
-
-/** A duration: a number of seconds, or text such as "30m". Becomes milliseconds. */
-const duration = (minMs: number) =>
-  z.union([z.number(), z.string()]).transform((value, context) => {
-    const parsed = typeof value === 'number' ? value * 1000 : parseDuration(value)
-    if (parsed !== undefined && Number.isSafeInteger(parsed) && parsed >= minMs) return parsed
-    context.addIssue({ code: 'custom', message: `give a duration of at least ${minMs / 1000} s, such as "30m"` })
-    return z.NEVER
-  })
-
-/** A number, or its decimal text; no other type is taken for one. */
-const decimal = (number: z.ZodType<number, number>) =>
-  z
-    .union([z.number(), z.string().regex(/^\d+(\.\d+)?$/)], 'give a number')
-    .transform(Number)
-    .pipe(number)
-
-const integer = (min: number, max: number) => decimal(z.number().int().min(min).max(max))
+import { bytes, decimal, duration, integer, name, path } from './fields.ts'
+import { containerName, users } from './users.ts'
 
 /** Several values: a list in the config file, separated by commas elsewhere. */
 const list = <T extends z.ZodType<string, string>>(item: T) =>
@@ -78,12 +51,6 @@ const addressRange = z.string().refine((given) => {
   return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128))
 }, 'give an address such as "10.0.0.7", or a range such as "10.0.0.0/8"')
 
-/** A path on this machine; "~/" is the home of who runs the server. */
-const path = z
-  .string()
-  .min(1)
-  .transform((given) => (given.startsWith('~/') ? join(homedir(), given.slice(2)) : given))
-
 /** JWS algorithms (RFC 7518, RFC 8037) whose keys are pairs. */
 const SIGNATURES = [
   'RS256',
@@ -100,10 +67,6 @@ const SIGNATURES = [
 ] as const
 
 const orEmpty = <T extends z.ZodType<string, string>>(schema: T) => z.union([z.literal(''), schema])
-
-const name = z
-  .string()
-  .regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, 'use lower-case letters, digits, ".", "_" and "-" (at most 63)')
 
 /** Definitions as objects in the config file, as JSON text elsewhere. Each is checked by the catalogue, which knows their schema. */
 const definitions = z.union([z.array(z.unknown()), z.string()]).transform((given, context): readonly unknown[] => {
@@ -314,6 +277,39 @@ export const SETTINGS = {
     about:
       'Runtimes of single users, in place of the default: user=runtime, separated by commas (an object in the config file). What a ' +
       'user chose with sandbox_manage comes first.',
+  },
+  mode: {
+    schema: z.enum(['persistent', 'ephemeral']),
+    fallback: 'persistent',
+    about:
+      'How sandboxes live, where neither the user’s settings nor the runtime’s definition say: persistent (a container that stays between ' +
+      'calls) or ephemeral (a fresh one for every call, over the same files).',
+  },
+  workspace: {
+    schema: orEmpty(path.refine(isAbsolute, 'give an absolute path')),
+    fallback: '',
+    about:
+      'Directory of this machine that is the workspace of --user, in place of a volume (mode bind, for development); with --attach a ' +
+      'directory inside that container.',
+  },
+  attach: {
+    schema: orEmpty(containerName),
+    fallback: '',
+    about:
+      'A container that runs already, which --user works in (mode attach). It is never stopped or removed; its protections are its own.',
+  },
+  httpBind: {
+    schema: truth,
+    fallback: '',
+    isSwitch: true,
+    about: 'Allows users over HTTP whose workspace is a directory of this machine (mode bind).',
+  },
+  users: {
+    schema: users,
+    fallback: '',
+    about:
+      'Settings of single users: an object in the config file (JSON text elsewhere), user → runtime, mode, directory, container, uid, ' +
+      'memory, cpus, pids, workspaceSize, idleTimeout.',
   },
   installation: {
     schema: name,

@@ -3,12 +3,15 @@ import type { Logger } from '../lib/logger.ts'
 import type { ReadyRuntime } from '../runtimes/image-builder.ts'
 import type { Sandbox } from '../sandbox/sandbox.ts'
 import type { SandboxIdentity } from './identity.ts'
+import type { UserProfile } from './modes/user-profile.ts'
 import type { PlacedSandbox, PlacementOptions } from './placement.ts'
 import { UserSandbox } from './user-sandbox.ts'
 
 /** What this server holds of one user's sandbox. */
 export interface Entry {
   readonly identity: SandboxIdentity
+  /** What the operator says about the user. */
+  readonly profile: UserProfile
   /** Its lines name the user by a hash. */
   readonly logger: Logger
   readonly link: UserSandbox
@@ -19,10 +22,11 @@ export interface Entry {
 export interface EntriesDeps {
   readonly engine: Engine
   readonly logger: Logger
+  readonly profileOf: (user: string) => UserProfile
   /** Brings the sandbox of the user to life. */
   readonly place: (
-    user: string,
     identity: SandboxIdentity,
+    profile: UserProfile,
     logger: Logger,
     options: PlacementOptions,
   ) => Promise<PlacedSandbox>
@@ -49,10 +53,11 @@ export class Entries implements Iterable<Entry> {
   of(user: string, identity: SandboxIdentity): Entry {
     const found = this.find(identity)
     if (found) return found
-    const { engine, place } = this.#deps
+    const { engine, profileOf, place } = this.#deps
+    const profile = profileOf(user)
     const logger = this.#deps.logger.child({ user: identity.userHash })
-    const link = new UserSandbox({ engine, logger, place: (options) => place(user, identity, logger, options) })
-    const entry: Entry = { identity, logger, link, sandbox: undefined }
+    const link = new UserSandbox({ engine, logger, place: (options) => place(identity, profile, logger, options) })
+    const entry: Entry = { identity, profile, logger, link, sandbox: undefined }
     this.#byHash.set(identity.userHash, entry)
     return entry
   }

@@ -2,8 +2,8 @@ import { type Entries, type Entry, mayBeEvicted } from './entries.ts'
 
 export interface IdleSweepDeps {
   readonly entries: Entries
-  /** Idle time after which a sandbox is put to sleep, in milliseconds; 0: never. */
-  readonly idleTimeoutMs: number
+  /** The shortest idle time after which any user's sandbox is put to sleep, in milliseconds; 0: none ever is. */
+  readonly shortestIdleMs: number
   /** Puts one to sleep if nobody used it for so long; resolves to whether it did. */
   readonly evict: (entry: Entry, minIdleMs: number) => Promise<boolean>
 }
@@ -20,8 +20,8 @@ export class IdleSweep {
 
   constructor(deps: IdleSweepDeps) {
     this.#deps = deps
-    if (deps.idleTimeoutMs === 0) return
-    const everyMs = Math.min(MAX_SWEEP_MS, Math.max(MIN_SWEEP_MS, deps.idleTimeoutMs / SWEEP_SHARE))
+    if (deps.shortestIdleMs === 0) return
+    const everyMs = Math.min(MAX_SWEEP_MS, Math.max(MIN_SWEEP_MS, deps.shortestIdleMs / SWEEP_SHARE))
     this.#timer = setInterval(() => void this.#sweep(), everyMs)
     this.#timer.unref()
   }
@@ -31,11 +31,15 @@ export class IdleSweep {
   }
 
   async #sweep(): Promise<void> {
-    const { entries, idleTimeoutMs, evict } = this.#deps
-    const idle = [...entries].filter((entry) => mayBeEvicted(entry) && entry.link.idleMs >= idleTimeoutMs)
-    await Promise.all(idle.map((entry) => evict(entry, idleTimeoutMs)))
+    const { entries, evict } = this.#deps
+    const idle = [...entries].filter((entry) => mayBeEvicted(entry) && isIdle(entry))
+    await Promise.all(idle.map((entry) => evict(entry, entry.profile.idleTimeoutMs)))
     for (const { identity, link } of idle) {
       if (!link.isConnected && !link.isStarting && link.leases === 0) entries.delete(identity)
     }
   }
+}
+
+function isIdle({ link, profile: { idleTimeoutMs } }: Entry): boolean {
+  return idleTimeoutMs > 0 && link.idleMs >= idleTimeoutMs
 }

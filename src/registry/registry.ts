@@ -17,6 +17,7 @@ import { Entries, type Entry } from './entries.ts'
 import { fetchLabels, identityOf, type SandboxIdentity } from './identity.ts'
 import { IdleSweep } from './idle-sweep.ts'
 import type { ExistingOptions, SandboxLease, SandboxProvider } from './lease.ts'
+import { policyFor, type UserProfile, type UserProfiles } from './modes/user-profile.ts'
 import { place, type PlacedSandbox, type PlacementOptions } from './placement.ts'
 import { Room } from './room.ts'
 import { sandboxFacts, type SandboxPolicy } from './sandbox-spec.ts'
@@ -32,15 +33,13 @@ export interface RegistryDeps {
   readonly runtime: (name: string, options: PlacementOptions) => Promise<ReadyRuntime>
   /** Names of the runtimes that a user may choose. */
   readonly runtimes: readonly string[]
-  /** The operator's runtime for a user who chose none. */
-  readonly runtimeOf: (user: string) => string
+  /** What the operator says about each user. */
+  readonly profiles: UserProfiles
   /** Downloads packages for a user's sandbox. */
   readonly packages: {
     fetch(request: FetchRequest, scene: FetchScene, call: FetchCall): Promise<FetchedPackages>
   }
   readonly forgetRuntime: (name: string) => void
-  /** Idle time after which a sandbox is put to sleep; 0: never. */
-  readonly idleTimeoutMs: number
   /** Sandboxes that may run for this server at once. */
   readonly maxSandboxes: number
   /** Containers that may be started at the same time: starting is bound by CPU. */
@@ -68,20 +67,21 @@ export class Registry implements SandboxProvider {
     this.#deps = deps
     this.#limitStarts = pLimit(deps.maxStarts)
     this.#telemetry = deps.telemetry ?? noTelemetry
-    const { engine, installation, idleTimeoutMs, maxSandboxes, logger } = deps
+    const { engine, installation, profiles, maxSandboxes, logger } = deps
     this.#anonymous = new AnonymousUsers(installation)
     const isOurs = (hash: string) => this.#anonymous.hasHash(hash)
     this.#leftovers = new AnonymousLeftovers({ engine, installation, isOurs, logger })
     const entries = new Entries({
       engine,
       logger,
-      place: (user, identity, ofUser, options) => this.#place(user, identity, ofUser, options),
+      profileOf: (user) => profiles.of(user),
+      place: (identity, profile, ofUser, options) => this.#place(identity, profile, ofUser, options),
     })
     this.#entries = entries
     this.#room = new Room({ entries, maxSandboxes, evict: ({ link }) => this.#evict(link, 0, 'room') })
     this.#sweep = new IdleSweep({
       entries,
-      idleTimeoutMs,
+      shortestIdleMs: profiles.shortestIdleMs,
       evict: ({ link }, minIdleMs) => this.#evict(link, minIdleMs, 'idle'),
     })
   }
@@ -199,9 +199,14 @@ export class Registry implements SandboxProvider {
     return this.#entries.of(user, this.#identityOf(user))
   }
 
-  #place(user: string, identity: SandboxIdentity, logger: Logger, options: PlacementOptions): Promise<PlacedSandbox> {
-    const deps = { ...this.#deps, logger }
-    return this.#measured(() => this.#limitStarts(() => place(deps, identity, deps.runtimeOf(user), options)))
+  #place(
+    identity: SandboxIdentity,
+    profile: UserProfile,
+    logger: Logger,
+    options: PlacementOptions,
+  ): Promise<PlacedSandbox> {
+    const deps = { ...this.#deps, policy: policyFor(this.#deps.policy, profile), logger }
+    return this.#measured(() => this.#limitStarts(() => place(deps, identity, profile.runtime, options)))
   }
 
   /** A start as its waiters see it: the turn that starts take, and the build of an image, are in its time. */
@@ -226,9 +231,9 @@ export class Registry implements SandboxProvider {
     return evicted
   }
 
-  #sandbox({ identity, logger, link }: Entry, runtime: ReadyRuntime): Sandbox {
+  #sandbox({ identity, profile, logger, link }: Entry, runtime: ReadyRuntime): Sandbox {
     const { policy, packages } = this.#deps
-    const facts = sandboxFacts(runtime, policy, this.#deps.idleTimeoutMs)
+    const facts = sandboxFacts(runtime, policyFor(policy, profile), profile.idleTimeoutMs)
     const labels = fetchLabels(identity.installation, identity.userHash)
     const scene = { runtime, labels, sandboxNetwork: facts.network }
     const supply: PackageSupply = { fetch: (request, options) => packages.fetch(request, scene, options) }

@@ -6,15 +6,15 @@ import type { RuntimeDefinition } from '../runtimes/definition.ts'
 import type { ReadyRuntime } from '../runtimes/ready-runtime.ts'
 import { identityOf } from './identity.ts'
 import { readChoice } from './runtime-choice.ts'
-import { packageManagerOf, type SandboxPolicy, WORKSPACE } from './sandbox-spec.ts'
+import { policyFor, type UserProfile } from './modes/user-profile.ts'
+import { limitsOf, packageManagerOf, type SandboxPolicy, WORKSPACE } from './sandbox-spec.ts'
 
 export interface RuntimeInfoDeps {
   readonly engine: Engine
   readonly installation: string
   readonly policy: SandboxPolicy
   readonly runtimes: readonly string[]
-  /** The operator's runtime for a user who chose none. */
-  readonly runtimeOf: (user: string) => string
+  readonly profileOf: (user: string) => UserProfile
   readonly definition: (name: string) => RuntimeDefinition
   /** The runtime's image when the engine has it; builds nothing. */
   readonly find: (name: string) => Promise<ReadyRuntime | undefined>
@@ -47,7 +47,8 @@ const ENGINE_MS = 2000
 /** The runtime of a user's sandbox. Reads the engine's record, starts and builds nothing; an engine that is down costs the contents alone. */
 export async function runtimeInfo(deps: RuntimeInfoDeps, user: string): Promise<RuntimeInfo> {
   const { engine, installation, policy, runtimes } = deps
-  let name = deps.runtimeOf(user)
+  const profile = deps.profileOf(user)
+  let name = profile.runtime
   let image: RuntimeInfo['image'] = 'unknown'
   let ready: ReadyRuntime | undefined
   const deadline = AbortSignal.timeout(ENGINE_MS)
@@ -70,7 +71,7 @@ export async function runtimeInfo(deps: RuntimeInfoDeps, user: string): Promise<
     contents: ready?.contents,
     packageManager: packageManagerOf(definition),
     installs: deps.downloads || network !== 'none',
-    limits: { ...policy.limits, ...definition.limits },
+    limits: limitsOf(definition, policyFor(policy, profile)),
     maxTimeoutMs: policy.maxTimeoutMs,
     network,
     runtimes,

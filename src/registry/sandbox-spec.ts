@@ -10,10 +10,12 @@ export const SPOOL_DIR = '/tmp/.sandbox'
 /** What the operator decides about every sandbox; a runtime's definition may say otherwise for its own. */
 export interface SandboxPolicy {
   readonly limits: ContainerLimits
+  /** What the operator grants this user in place of these limits and of the runtime's. */
+  readonly userLimits?: Partial<ContainerLimits>
   readonly network: 'none' | 'bridge'
   readonly ociRuntime: string | undefined
   readonly maxTimeoutMs: number
-  /** After this long without use and without any server connected the supervisor ends by itself. 0: never. */
+  /** After this long without use and without any server connected the supervisor ends by itself, in milliseconds. 0: never. */
   readonly idleExitMs: number
 }
 
@@ -80,7 +82,7 @@ export function containerSpec(
     ],
     workDir: WORKSPACE,
     volume: { name: identity.volumeName, mountPath: WORKSPACE },
-    limits: { ...policy.limits, ...runtime.limits },
+    limits: limitsOf(runtime, policy),
     network: runtime.network ?? policy.network,
     ...(ociRuntime === undefined ? {} : { ociRuntime }),
   }
@@ -99,9 +101,14 @@ export function sandboxFacts(runtime: ReadyRuntime, policy: SandboxPolicy, idleT
     imageId: runtime.imageId,
     digest: runtime.digest,
     packages: packagesOf(runtime),
-    limits: { ...policy.limits, ...runtime.limits },
+    limits: limitsOf(runtime, policy),
     idleTimeoutMs,
   }
+}
+
+/** From the general to the particular: the server's, the runtime's, the user's. */
+export function limitsOf(runtime: Pick<ReadyRuntime, 'limits'>, policy: SandboxPolicy): ContainerLimits {
+  return { ...policy.limits, ...runtime.limits, ...policy.userLimits }
 }
 
 /** With their versions, as measured in the image; of one that was not measured what its definition asks for. */

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { ContainerDetails } from '../../src/engine/engine.ts'
 import { silentLogger } from '../../src/lib/logger.ts'
 import { Registry, type RegistryDeps } from '../../src/registry/registry.ts'
+import type { UserProfile } from '../../src/registry/modes/user-profile.ts'
 import type { SandboxPolicy } from '../../src/registry/sandbox-spec.ts'
 import { identityOf } from '../../src/registry/identity.ts'
 import type { ReadyRuntime } from '../../src/runtimes/ready-runtime.ts'
@@ -18,6 +19,22 @@ export const TEST_POLICY: SandboxPolicy = {
   ociRuntime: undefined,
   maxTimeoutMs: 3_600_000,
   idleExitMs: 0,
+}
+
+/** What the operator says about every user of the lab. */
+export const TEST_PROFILE: UserProfile = {
+  runtime: 'test',
+  mode: undefined,
+  defaultMode: 'persistent',
+  limits: {},
+  workspaceBytes: undefined,
+  idleTimeoutMs: 0,
+}
+
+/** What tests change of it most. */
+interface LabProfile {
+  readonly idleTimeoutMs?: number
+  readonly runtimeOf?: (user: string) => string
 }
 
 /** What the supervisor of one container would know. */
@@ -37,7 +54,7 @@ export interface RegistryLab {
   readonly engine: FakeEngine
   readonly runtime: ReadyRuntime
   /** Another server of the same installation. */
-  server(overrides?: Partial<RegistryDeps>): Registry
+  server(overrides?: Partial<RegistryDeps> & LabProfile): Registry
   /** The user's container, if there is one. */
   container(user: string): Promise<ContainerDetails | undefined>
   supervisorOf(user: string): Promise<SupervisorState>
@@ -92,7 +109,7 @@ export async function registryLab(options: FakeEngineOptions = {}): Promise<Regi
     muteNext: false,
     bridgeExits: [],
     onQuiesce: undefined,
-    server: (overrides = {}) =>
+    server: ({ idleTimeoutMs = 0, runtimeOf = () => 'test', ...overrides } = {}) =>
       new Registry({
         engine,
         policy: TEST_POLICY,
@@ -100,10 +117,12 @@ export async function registryLab(options: FakeEngineOptions = {}): Promise<Regi
         info: () => engine.info(),
         runtime: (name) => Promise.resolve({ ...runtime, name }),
         runtimes: ['test', 'other'],
-        runtimeOf: () => 'test',
+        profiles: {
+          of: (user) => ({ ...TEST_PROFILE, runtime: runtimeOf(user), idleTimeoutMs }),
+          shortestIdleMs: idleTimeoutMs,
+        },
         packages: { fetch: () => Promise.reject(new Error('no packages in this lab')) },
         forgetRuntime: () => {},
-        idleTimeoutMs: 0,
         maxSandboxes: 100,
         maxStarts: 8,
         logger: silentLogger,

@@ -1,0 +1,42 @@
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import * as z from 'zod'
+import { parseBytes, parseDuration } from '../lib/units.ts'
+
+/** A size: a number of bytes, or text such as "512MiB". */
+export const bytes = (minBytes: number) =>
+  z.union([z.number(), z.string()]).transform((value, context) => {
+    const parsed = typeof value === 'number' ? value : parseBytes(value)
+    if (parsed !== undefined && Number.isSafeInteger(parsed) && parsed >= minBytes) return parsed
+    context.addIssue({ code: 'custom', message: `give a size of at least ${minBytes} bytes, such as "512MiB"` })
+    return z.NEVER
+  })
+
+/** A duration: a number of seconds, or text such as "30m". Becomes milliseconds. */
+export const duration = (minMs: number) =>
+  z.union([z.number(), z.string()]).transform((value, context) => {
+    const parsed = typeof value === 'number' ? value * 1000 : parseDuration(value)
+    if (parsed !== undefined && Number.isSafeInteger(parsed) && parsed >= minMs) return parsed
+    context.addIssue({ code: 'custom', message: `give a duration of at least ${minMs / 1000} s, such as "30m"` })
+    return z.NEVER
+  })
+
+/** A number, or its decimal text; no other type is taken for one. */
+export const decimal = (number: z.ZodType<number, number>) =>
+  z
+    .union([z.number(), z.string().regex(/^\d+(\.\d+)?$/)], 'give a number')
+    .transform(Number)
+    .pipe(number)
+
+export const integer = (min: number, max: number) => decimal(z.number().int().min(min).max(max))
+
+/** A path on this machine; "~/" is the home of who runs the server. */
+export const path = z
+  .string()
+  .min(1)
+  .transform((given) => (given.startsWith('~/') ? join(homedir(), given.slice(2)) : given))
+
+/** Name of a runtime or an installation. */
+export const name = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, 'use lower-case letters, digits, ".", "_" and "-" (at most 63)')
