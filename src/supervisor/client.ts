@@ -4,9 +4,11 @@ import { type CommandRef, encode, type ListRequest, type OutputRequest, type Sta
 import { type Connection, type RequestOptions } from './connection.ts'
 import { WireError } from './errors.ts'
 import {
+  type AddedRequest,
   type CommandInfo,
   type CommandOutput,
   type CommandResult,
+  type DiskUsage,
   type EntryPage,
   type FileInfo,
   type FileLines,
@@ -55,6 +57,29 @@ export class SupervisorClient {
 
   async killAll(options?: RequestOptions): Promise<void> {
     await this.connection.request(encode.killAll, FrameType.ok, decode.ok, options)
+  }
+
+  /** True when the supervisor says that it knows the request: one from before an update of the server does not. */
+  knows(request: AddedRequest): boolean {
+    return this.connection.hello.build.split('+').indexOf(request, 1) > 0
+  }
+
+  /**
+   * What the files below the directory take up; with `maxEntries` 0 only how full its file system is. Keeps no other request waiting and is no
+   * use of the sandbox. undefined where the supervisor does not know the request.
+   */
+  async usage(
+    path: string,
+    bounds: { readonly maxEntries: number; readonly maxMs: number },
+    options?: RequestOptions,
+  ): Promise<DiskUsage | undefined> {
+    if (!this.knows('usage')) return undefined
+    return await this.connection.request(
+      (channel) => encode.usage(channel, path, bounds.maxEntries, bounds.maxMs),
+      FrameType.usageReply,
+      decode.usage,
+      waiting(bounds.maxMs, options),
+    )
   }
 
   /**

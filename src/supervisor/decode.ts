@@ -8,6 +8,7 @@ import {
   type CommandResult,
   type CommandSummary,
   type DirectoryEntry,
+  type DiskUsage,
   type EntryPage,
   FILE_TYPES,
   type FileInfo,
@@ -59,6 +60,19 @@ export const decode = {
     oomKills: r.count64(),
   })),
   quiesced: whole((r) => ({ ok: r.u8() === 1, idleMs: r.count64(), running: r.u32() })),
+  usage: whole((r): DiskUsage => {
+    const flags = r.u8()
+    return {
+      bytes: r.count64(),
+      entries: r.count64(),
+      stopped: flags & 1 ? 'entries' : flags & 2 ? 'time' : undefined,
+      unseen: flags & 8 ? 'unreadable' : flags & 4 ? 'too_deep' : undefined,
+      fsBytes: r.count64(),
+      fsFreeBytes: r.count64(),
+      fsInodes: r.count64(),
+      fsFreeInodes: r.count64(),
+    }
+  }),
   result: whole((r): CommandResult => ({
     summary: summary(r),
     stdout: captured(r),

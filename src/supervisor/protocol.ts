@@ -20,6 +20,7 @@ export const FrameType = {
   info: 0x11,
   quiesce: 0x12,
   killAll: 0x13,
+  usage: 0x15,
   start: 0x20,
   wait: 0x21,
   output: 0x22,
@@ -43,6 +44,7 @@ export const FrameType = {
   error: 0x81,
   infoReply: 0x90,
   quiesced: 0x91,
+  usageReply: 0x92,
   result: 0xa0,
   outputReply: 0xa1,
   commandsReply: 0xa2,
@@ -98,6 +100,27 @@ export interface Hello {
   readonly spoolDir: string
   readonly uid: number
 }
+
+/** What the files below a directory take up, and how full their file system is. Sizes in bytes. */
+export interface DiskUsage {
+  /** Allocated: a sparse file counts for what it has, a file with several names once. */
+  readonly bytes: number
+  /** Inodes, that of the directory itself included. */
+  readonly entries: number
+  /** The walk stopped at its bound on entries, or on time: the numbers are a lower bound. */
+  readonly stopped: 'entries' | 'time' | undefined
+  /** Why parts were not seen: directories of the user's that may not be read, or too deep ones. The numbers are a lower bound. */
+  readonly unseen: 'unreadable' | 'too_deep' | undefined
+  readonly fsBytes: number
+  /** What the user may still take. */
+  readonly fsFreeBytes: number
+  /** 0: the file system does not count them. */
+  readonly fsInodes: number
+  readonly fsFreeInodes: number
+}
+
+/** Requests that were added to the protocol, as a supervisor's HELLO names them. */
+export type AddedRequest = 'usage'
 
 /** How a command stands. The numbers are those of the wire. */
 export const COMMAND_STATUS = {

@@ -40,6 +40,7 @@ static void decode_one(const struct frame *f) {
 	struct slice in = f->payload;
 	struct hello_request hello;
 	struct quiesce_request quiesce;
+	struct usage_request usage;
 	struct wait_request wait;
 	struct output_request output;
 	struct signal_request signal;
@@ -49,6 +50,7 @@ static void decode_one(const struct frame *f) {
 	switch (f->type) {
 	case T_HELLO: decode_hello(in, &hello); break;
 	case T_QUIESCE: decode_quiesce(in, &quiesce); break;
+	case T_USAGE: must(decode_usage(in, &usage) != E_NONE || (inside(usage.path, in) && usage.path.data[0] == '/')); break;
 	case T_START: decode_one_start(in); break;
 	case T_WAIT: must(decode_wait(in, &wait) != E_NONE || inside(wait.ref, in)); break;
 	case T_OUTPUT: must(decode_output(in, &output) != E_NONE || (inside(output.ref, in) && output.max_bytes <= CAPTURE_MAX)); break;

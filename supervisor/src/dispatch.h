@@ -16,6 +16,9 @@ serve_fn serve_ping, serve_info, serve_quiesce, serve_kill_all;
 void serve_hello(struct conn *c);
 bool serve_control_open(const char *spool_dir);
 
+/* serve_usage.c */
+serve_fn serve_usage;
+
 /* serve_start.c, serve_output.c, serve_command.c */
 serve_fn serve_start, serve_wait, serve_output, serve_signal, serve_stdin, serve_cancel, serve_commands;
 

@@ -1,5 +1,6 @@
 #include "request.h"
 
+#include <limits.h>
 #include <signal.h>
 #include <string.h>
 
@@ -28,6 +29,16 @@ uint16_t decode_quiesce(struct slice in, struct quiesce_request *out) {
 	out->min_idle_ms = get_u64(&r);
 	out->hold_ms = get_u32(&r);
 	return finish(&r);
+}
+
+uint16_t decode_usage(struct slice in, struct usage_request *out) {
+	struct reader r = reader_of(in);
+	out->path = get_bytes(&r);
+	out->max_entries = get_u32(&r);
+	out->max_ms = get_u32(&r);
+	if (!reader_done(&r) || (out->path.len && memchr(out->path.data, 0, out->path.len))) return E_PROTOCOL;
+	if (!out->path.len || out->path.data[0] != '/' || out->path.len >= PATH_MAX) return E_INVALID;
+	return out->max_entries <= USAGE_ENTRIES_MAX && out->max_ms <= USAGE_MS_MAX ? E_NONE : E_INVALID;
 }
 
 uint16_t decode_wait(struct slice in, struct wait_request *out) {

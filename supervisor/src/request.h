@@ -25,6 +25,14 @@ struct quiesce_request {
 	uint32_t hold_ms;
 };
 
+#define USAGE_ENTRIES_MAX 10000000u
+#define USAGE_MS_MAX 60000u
+
+struct usage_request {
+	struct slice path; /* absolute, without NUL, shorter than PATH_MAX */
+	uint32_t max_entries, max_ms;
+};
+
 struct budget {
 	uint32_t head, tail;
 };
@@ -75,6 +83,7 @@ struct cancel_request {
 /* Each returns E_NONE, E_PROTOCOL for a payload of another shape, or E_INVALID (E_TOO_LARGE: a budget) for a value out of range. */
 uint16_t decode_hello(struct slice in, struct hello_request *out);
 uint16_t decode_quiesce(struct slice in, struct quiesce_request *out);
+uint16_t decode_usage(struct slice in, struct usage_request *out);
 uint16_t decode_wait(struct slice in, struct wait_request *out);
 uint16_t decode_output(struct slice in, struct output_request *out);
 uint16_t decode_signal(struct slice in, struct signal_request *out);

@@ -14,7 +14,7 @@
 static struct hello_reply self;
 
 bool serve_control_open(const char *spool_dir) {
-	self = (struct hello_reply){.build = BUILD, .spool_dir = spool_dir, .uid = (uint32_t)getuid()};
+	self = (struct hello_reply){.build = BUILD FEATURES, .spool_dir = spool_dir, .uid = (uint32_t)getuid()};
 	return getrandom(self.boot_id, sizeof self.boot_id, 0) == (ssize_t)sizeof self.boot_id;
 }
 

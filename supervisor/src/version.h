@@ -7,4 +7,7 @@
 #define BUILD "unversioned"
 #endif
 
+/* The requests beyond the first ones of the protocol, so that a host knows what it may send: see ../PROTOCOL.md, "Connection". */
+#define FEATURES "+usage"
+
 #endif

@@ -7,6 +7,7 @@
 #include "reply.h"
 #include "request.h"
 #include "store.h"
+#include "usage.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -88,6 +89,9 @@ static void control_requests(void) {
 	CHECK_EQ(decode_quiesce(payload_of("quiesce", T_QUIESCE, 3), &q), E_NONE);
 	CHECK(q.min_idle_ms == 1800000 && q.hold_ms == 10000);
 	CHECK_EQ(decode_empty(payload_of("kill_all", T_KILL_ALL, 4)), E_NONE);
+	struct usage_request u;
+	CHECK_EQ(decode_usage(payload_of("usage", T_USAGE, 24), &u), E_NONE);
+	CHECK(is(u.path, "/workspace") && u.max_entries == 100000 && u.max_ms == 5000);
 	uint32_t window;
 	CHECK_EQ(decode_window(payload_of("window", T_WINDOW, 15), &window), E_NONE);
 	CHECK_EQ(window, 65536);
@@ -231,6 +235,9 @@ static void control_replies(void) {
 	struct quiesced_reply q = {true, 1900000, 0};
 	encode_quiesced(begin(T_QUIESCED, 3), &q);
 	expect("quiesced");
+	struct usage_reply u = {USAGE_ENTRIES | USAGE_UNREADABLE, 1610612736, 4321, 53687091200, 10737418240, 3276800, 3000000};
+	encode_usage(begin(T_USAGE_REPLY, 24), &u);
+	expect("usage_reply");
 }
 
 static const struct summary summary = {"k7q-42", S_EXITED, 1, 0, SUMMARY_OUT_SPOOLED, 1770000000123, 1234567, 45678, 9437184, 100000, 3};

@@ -97,6 +97,30 @@ static void only_signals_and_scopes_that_exist_are_taken(void) {
 	CHECK_EQ(signal_code(9, 2), E_INVALID);
 }
 
+static uint16_t usage_code(const char *path, size_t len, uint32_t max_entries, uint32_t max_ms) {
+	struct buf b = {0};
+	put_bytes(&b, path, len);
+	put_u32(&b, max_entries);
+	put_u32(&b, max_ms);
+	struct usage_request r;
+	uint16_t code = decode_usage((struct slice){b.data, b.len}, &r);
+	buf_free(&b);
+	return code;
+}
+
+static void a_walk_is_of_an_absolute_path_and_bounded(void) {
+	char path[5000];
+	memset(path, '/', sizeof path);
+	CHECK_EQ(usage_code("/w", 2, USAGE_ENTRIES_MAX, USAGE_MS_MAX), E_NONE);
+	CHECK_EQ(usage_code("/w", 2, USAGE_ENTRIES_MAX + 1, 1), E_INVALID);
+	CHECK_EQ(usage_code("/w", 2, 1, USAGE_MS_MAX + 1), E_INVALID);
+	CHECK_EQ(usage_code("w", 1, 1, 1), E_INVALID);
+	CHECK_EQ(usage_code("", 0, 1, 1), E_INVALID);
+	CHECK_EQ(usage_code("/\0w", 3, 1, 1), E_PROTOCOL);
+	CHECK_EQ(usage_code(path, 4095, 1, 1), E_NONE);
+	CHECK_EQ(usage_code(path, 4096, 1, 1), E_INVALID);
+}
+
 static void an_output_page_is_bounded(void) {
 	struct buf b = {0};
 	put_str(&b, "a-1");
@@ -134,6 +158,7 @@ int main(void) {
 	a_mark_that_the_request_brings_is_left_out();
 	a_start_cut_anywhere_breaks_the_protocol();
 	only_signals_and_scopes_that_exist_are_taken();
+	a_walk_is_of_an_absolute_path_and_bounded();
 	an_output_page_is_bounded();
 	a_command_text_is_cut_between_characters();
 	return report("request");

@@ -99,10 +99,10 @@ export interface ScriptedPair {
 }
 
 /** An open connection to a scripted supervisor. */
-export async function openScripted(bootId?: Buffer): Promise<ScriptedPair> {
+export async function openScripted(bootId?: Buffer, build = 'test'): Promise<ScriptedPair> {
   const { host, program } = memoryStream()
   const supervisor = new ScriptedSupervisor(program)
-  void supervisor.send(reply.hello(bootId ? { bootId } : {}))
+  void supervisor.send(reply.hello({ build, ...(bootId && { bootId }) }))
   const connection = await Connection.open(host)
   return { supervisor, connection, client: new SupervisorClient(connection), host }
 }

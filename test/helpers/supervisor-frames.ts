@@ -3,6 +3,7 @@ import {
   COMMAND_STATUS,
   type CommandStatus,
   type CommandSummary,
+  type DiskUsage,
   FrameType,
   PROTOCOL_MAGIC,
   PROTOCOL_VERSION,
@@ -31,9 +32,10 @@ export const reply = {
     magic = PROTOCOL_MAGIC,
     version = PROTOCOL_VERSION,
     bootId = Buffer.alloc(16, 7),
-  }: { magic?: number; version?: number; bootId?: Buffer } = {}) =>
+    build = 'test',
+  }: { magic?: number; version?: number; bootId?: Buffer; build?: string } = {}) =>
     frame(FrameType.hello, 0, (w) =>
-      w.u32(magic).u16(version).bytes(bootId).text('test').text('/tmp/.sandbox').u32(1_100_001),
+      w.u32(magic).u16(version).bytes(bootId).text(build).text('/tmp/.sandbox').u32(1_100_001),
     ),
   ok: (channel: number, value = 0) => frame(FrameType.ok, channel, (w) => w.u64(value)),
   error: (channel: number, name: WireErrorName, errno = 0) =>
@@ -46,6 +48,17 @@ export const reply = {
         .u8(ok ? 1 : 0)
         .u64(idleMs)
         .u32(running),
+    ),
+  usage: (channel: number, values: Partial<DiskUsage> = {}) =>
+    frame(FrameType.usageReply, channel, (w) =>
+      w
+        .u8((values.stopped ? 1 : 0) | (values.unseen ? 8 : 0))
+        .u64(values.bytes ?? 0)
+        .u64(values.entries ?? 1)
+        .u64(values.fsBytes ?? 1024 ** 4)
+        .u64(values.fsFreeBytes ?? 1024 ** 4)
+        .u64(values.fsInodes ?? 1e6)
+        .u64(values.fsFreeInodes ?? 1e6),
     ),
   result: (channel: number, values: SummaryValues & { stdout?: string | Buffer; stderr?: string | Buffer } = {}) => {
     const stdout = Buffer.from(values.stdout ?? NOTHING)

@@ -53,3 +53,20 @@ test('what a supervisor refuses for another reason is not tried again', async ()
   await expect(client.start(PRIVATE)).rejects.toMatchObject({ code: 'invalid' })
   expect(supervisor.count(FrameType.start)).toBe(3)
 })
+
+test('a supervisor from before USAGE is not sent one: it would end the connection, and every request on it', async () => {
+  const { supervisor, client } = await openScripted()
+  expect(client.knows('usage')).toBe(false)
+  expect(await client.usage('/workspace', { maxEntries: 1, maxMs: 1 })).toBeUndefined()
+  expect(supervisor.received.filter(({ type }) => type === FrameType.usage)).toEqual([])
+})
+
+test.each(['hash+usage', 'hash+claim+usage', 'hash+usage+claim'])(
+  'a supervisor that says %j is asked',
+  async (build) => {
+    const { supervisor, client } = await openScripted(undefined, build)
+    supervisor.answer = ({ type, channel }) =>
+      type === FrameType.usage ? reply.usage(channel, { bytes: 4096, entries: 3 }) : undefined
+    expect(await client.usage('/workspace', { maxEntries: 1, maxMs: 1 })).toMatchObject({ bytes: 4096, entries: 3 })
+  },
+)

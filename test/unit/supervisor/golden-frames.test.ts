@@ -38,6 +38,7 @@ const HOST: Record<string, Buffer> = {
   info: encode.info(2),
   quiesce: encode.quiesce(3, 1_800_000, 10_000),
   kill_all: encode.killAll(4),
+  usage: encode.usage(24, '/workspace', 100_000, 5000),
   start_shell: encode.start(5, {
     key: COUNTING,
     command: 'echo héllo',
@@ -197,6 +198,20 @@ const SUPERVISOR: Record<string, readonly [number, (payload: Buffer) => unknown,
     },
   ],
   quiesced: [3, (payload) => decode.quiesced(new ByteReader(payload)), { ok: true, idleMs: 1_900_000, running: 0 }],
+  usage_reply: [
+    24,
+    (payload) => decode.usage(new ByteReader(payload)),
+    {
+      bytes: 1_610_612_736,
+      entries: 4321,
+      stopped: 'entries',
+      unseen: 'unreadable',
+      fsBytes: 53_687_091_200,
+      fsFreeBytes: 10_737_418_240,
+      fsInodes: 3_276_800,
+      fsFreeInodes: 3_000_000,
+    },
+  ],
   result: [
     5,
     (payload) => decode.result(new ByteReader(payload)),
