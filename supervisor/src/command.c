@@ -35,6 +35,8 @@ bool commands_open(const char *spool_dir) {
 	return true;
 }
 
+void commands_forget_spool(void) { spool_forget(&spool); }
+
 struct command *command_first(void) { return first; }
 struct command_count commands_running(void) { return running; }
 struct command_count commands_retained(void) { return retained; }

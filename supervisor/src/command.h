@@ -60,6 +60,8 @@ struct command {
 
 /* `spool_dir` must stay valid. False and errno on failure. */
 bool commands_open(const char *spool_dir);
+/* Removes the spool directory and what is in it, for good. */
+void commands_forget_spool(void);
 /* By id or key; NULL if it is unknown. */
 struct command *command_find(struct slice ref);
 /* Starts a command. The key must not be known. */

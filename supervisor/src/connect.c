@@ -52,7 +52,7 @@ static int fail(const char *what) {
 	return 1;
 }
 
-int run_connect(const char *socket_name) {
+int run_connect(const char *socket_name, bool accounts) {
 	struct address a;
 	if (!address_of(socket_name, &a)) {
 		errno = EINVAL;
@@ -61,7 +61,7 @@ int run_connect(const char *socket_name) {
 	int fd = reach(&a);
 	if (fd < 0) return fail("no supervisor");
 	/* Before any command can begin: those come through this very connection. */
-	accounts_write(fd);
+	if (accounts) accounts_write(fd);
 	int passed = pass(fd), err = errno;
 	/* The supervisor holds its own copies now. Ours would keep the stream open after it has closed it. */
 	close(0);

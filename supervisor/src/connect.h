@@ -2,7 +2,9 @@
 #ifndef SANDBOX_CONNECT_H
 #define SANDBOX_CONNECT_H
 
-/* Returns the exit status: 0 when the connection ended, 1 when there was none (with a line on stderr). */
-int run_connect(const char *socket_name);
+#include <stdbool.h>
+
+/* `accounts`: writes the account files, see accounts.h. Returns the exit status: 0 when the connection ended, 1 when there was none (with a line on stderr). */
+int run_connect(const char *socket_name, bool accounts);
 
 #endif

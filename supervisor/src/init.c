@@ -123,6 +123,11 @@ static bool tidy_descriptors(void) {
 /* In this order: descriptors; then what needs /proc/self as ours; then not dumpable, so that code of the same uid can neither trace
  * us nor open our descriptors nor read our memory; all before the first command can run. */
 static const char *begin(const struct init_options *o) {
+	/* As PID 1, KILL_ALL and the end are kill(-1). */
+	if (o->attached && getpid() == 1) {
+		errno = EINVAL;
+		return "--attached as PID 1";
+	}
 	if (!tidy_descriptors()) return "/dev/null";
 	umask(022);
 	if (chdir("/") < 0) return "/";
@@ -157,5 +162,6 @@ int run_init(const struct init_options *o) {
 		commands_trim();
 	}
 	signal_everyone(SIGKILL);
+	if (o->attached) commands_forget_spool();
 	return 0;
 }

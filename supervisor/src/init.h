@@ -2,6 +2,7 @@
 #ifndef SANDBOX_INIT_H
 #define SANDBOX_INIT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -10,6 +11,8 @@ struct init_options {
 	const char *socket, *spool, *workspace;
 	/* Ends by itself after so long without use and without a connection; 0 = never. */
 	uint64_t idle_exit_ms;
+	/* In a container that is somebody else's: never PID 1, and nothing of ours stays behind when it ends. */
+	bool attached;
 };
 
 /* Runs until it is told to stop from outside. Returns the exit status; nonzero, with a line on stderr, when it could not begin. */

@@ -16,8 +16,8 @@
 #define DEFAULT_WORKSPACE "/workspace"
 
 static int usage(void) {
-	fprintf(stderr, "usage: sandbox-supervisor init [--bridge-uid N] [--spool DIR] [--workspace DIR] [--idle-exit SECONDS] [--socket NAME]\n"
-			"       sandbox-supervisor connect [--socket NAME]\n"
+	fprintf(stderr, "usage: sandbox-supervisor init [--bridge-uid N] [--spool DIR] [--workspace DIR] [--idle-exit SECONDS] [--socket NAME] [--attached]\n"
+			"       sandbox-supervisor connect [--socket NAME] [--attached]\n"
 			"       sandbox-supervisor --version\n");
 	return 2;
 }
@@ -52,7 +52,7 @@ static bool init_option(struct init_options *o, const char *name, const char *va
 }
 
 int main(int argc, char **argv) {
-	struct init_options o = {DEFAULT_BRIDGE_UID, DEFAULT_SOCKET, DEFAULT_SPOOL, DEFAULT_WORKSPACE, 0};
+	struct init_options o = {DEFAULT_BRIDGE_UID, DEFAULT_SOCKET, DEFAULT_SPOOL, DEFAULT_WORKSPACE, 0, false};
 	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
 		printf("sandbox-supervisor %s, protocol %u\n", BUILD, PROTO_VERSION);
 		return 0;
@@ -61,10 +61,15 @@ int main(int argc, char **argv) {
 	bool init = strcmp(argv[1], "init") == 0, bridge = strcmp(argv[1], "connect") == 0;
 	if (!init && !bridge) return usage();
 	for (int i = 2; i < argc; i += 2) {
+		if (strcmp(argv[i], "--attached") == 0) {
+			o.attached = true;
+			i--;
+			continue;
+		}
 		if (i + 1 == argc) return usage();
 		const char *name = argv[i], *value = argv[i + 1];
 		if (strcmp(name, "--socket") == 0) o.socket = value;
 		else if (!init || !init_option(&o, name, value)) return usage();
 	}
-	return init ? run_init(&o) : run_connect(o.socket);
+	return init ? run_init(&o) : run_connect(o.socket, !o.attached);
 }
