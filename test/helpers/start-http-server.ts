@@ -14,6 +14,8 @@ export interface HttpServerOptions {
   readonly installation: string
   readonly args?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
+  /** Arguments of Node itself. */
+  readonly nodeArgs?: readonly string[]
 }
 
 /** A server process that listens on a free port of loopback. `await using` ends it, and asserts that it ended by itself. */
@@ -24,18 +26,25 @@ export class TestHttpServer implements AsyncDisposable {
   /** Resolves when the process has ended. */
   readonly exited: Promise<Exit>
   readonly #child: ChildProcessByStdio<null, null, Readable>
+  #logBytes = 0
 
   constructor(child: ChildProcessByStdio<null, null, Readable>, address: URL, log: readonly LogLine[]) {
     this.#child = child
     this.exited = once(child, 'exit').then(([code, signal]): Exit => ({ code, signal }))
     this.address = address
     this.log = log
+    child.stderr.on('data', (chunk: Buffer) => (this.#logBytes += chunk.length))
   }
 
   get pid(): number {
     const { pid } = this.#child
     if (pid === undefined) throw new Error('the server was not started')
     return pid
+  }
+
+  /** Bytes of its log since it listens. */
+  get logBytes(): number {
+    return this.#logBytes
   }
 
   /** How many files, sockets and pipes it has open. */
@@ -69,8 +78,9 @@ export async function startHttpServer({
   installation,
   args = [],
   env = {},
+  nodeArgs = [],
 }: HttpServerOptions): Promise<TestHttpServer> {
-  const child = spawn(process.execPath, [CLI, 'serve', '--transport', 'http', '--port', '0', ...args], {
+  const child = spawn(process.execPath, [...nodeArgs, CLI, 'serve', '--transport', 'http', '--port', '0', ...args], {
     stdio: ['ignore', 'ignore', 'pipe'],
     cwd: ROOT,
     env: { ...hostEnvironment(), SANDBOX_INSTALLATION: installation, ...env },
