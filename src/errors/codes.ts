@@ -234,6 +234,13 @@ export const ERROR_CODES = {
     retryable: false,
     hint: 'The engine did not apply a protection that was asked for, so the sandbox was removed. Use an engine that supports it.',
   },
+  archive_unavailable: {
+    kind: 'unavailable',
+    httpStatus: 503,
+    exitCode: 69,
+    retryable: true,
+    hint: 'The files are safe in a backup that could not be read. Call again later; if it persists, tell the operator.',
+  },
   image_unavailable: {
     kind: 'unavailable',
     httpStatus: 503,

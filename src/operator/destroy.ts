@@ -24,10 +24,10 @@ export async function destroySandbox(
   { confirmed }: DestroyArgs,
   { engine, out }: DestroyDeps,
 ): Promise<void> {
-  const { state, hasWorkspace } = await findSandbox(engine, identity)
+  const { state, volumeName } = await findSandbox(engine, identity)
   const id = `id:${identity.userHash}`
   if (!confirmed) {
-    const files = hasWorkspace ? `the volume ${identity.volumeName} with all files` : 'no files'
+    const files = volumeName === undefined ? 'no files' : `the volume ${volumeName} with all files`
     throw new SandboxError('invalid_argument', `${id} (${state}) would lose its container and ${files} for good.`, {
       hint: 'Add --yes to do that.',
     })

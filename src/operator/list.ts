@@ -36,14 +36,14 @@ export async function listSandboxes({
 }: ListDeps): Promise<readonly ListedSandbox[]> {
   const names = new Map([...knownUsers].map((user) => [identityOf(installation, user).userHash, user]))
   const found = await findSandboxes(engine, installation)
-  const listed = found.map(({ identity, state, runtime, containerId, hasWorkspace }) => ({
+  const listed = found.map(({ identity, state, runtime, containerId, volumeName }) => ({
     id: `id:${identity.userHash}`,
     user: names.get(identity.userHash) ?? null,
     anonymous: identity.isAnonymous,
     state,
     runtime: runtime ?? null,
     containerId: containerId ?? null,
-    hasWorkspace,
+    hasWorkspace: volumeName !== undefined,
   }))
   if (out.json) out.write(`${JSON.stringify(listed, undefined, 2)}\n`)
   else if (listed.length === 0) out.write('There are no sandboxes yet.\n')

@@ -1,6 +1,6 @@
 import type { Engine } from '../engine/engine.ts'
 import { formatBytes } from '../lib/units.ts'
-import { LABEL } from '../registry/identity.ts'
+import { holdsSandbox, LABEL } from '../registry/identity.ts'
 import type { Catalogue } from '../runtimes/catalogue.ts'
 import type { RuntimeImages } from '../runtimes/image-builder.ts'
 import type { ReadyRuntime } from '../runtimes/ready-runtime.ts'
@@ -48,7 +48,7 @@ export async function listRuntimes({
   for (const name of catalogue.names) {
     const definition = catalogue.get(name)
     const ready = await images.find(name)
-    const sandboxes = await engine.containers.list({ [LABEL.role]: 'sandbox', [LABEL.runtime]: name })
+    const sandboxes = (await engine.containers.list({ [LABEL.runtime]: name })).filter(holdsSandbox)
     const packages = resolvedPackages(ready ?? { packages: definition.base.packages })
     listed.push({
       name,

@@ -1,9 +1,13 @@
-import type { ContainerState, Engine, Labels } from '../engine/engine.ts'
+import type { ContainerState, Engine } from '../engine/engine.ts'
 import { SandboxError } from '../errors/sandbox-error.ts'
-import { identityOf, identityOfHash, installationLabels, LABEL, type SandboxIdentity } from '../registry/identity.ts'
+import { identityOf, identityOfHash, LABEL, type SandboxIdentity } from '../registry/identity.ts'
+import { listOwned, type Owned } from '../registry/owned.ts'
 
-/** Where a sandbox stands in its life: its container runs, is paused, was made and not started, has ended, or is gone while its files are kept. */
-export type SandboxState = 'ready' | 'frozen' | 'starting' | 'ended' | 'evicted'
+/**
+ * Where a sandbox stands in its life: its container runs, is paused, was made and not started, has ended, or is gone while its files are kept,
+ * in their volume or in a backup.
+ */
+export type SandboxState = 'ready' | 'frozen' | 'starting' | 'ended' | 'evicted' | 'archived'
 
 /** One user's sandbox as the engine shows it. */
 export interface FoundSandbox {
@@ -13,7 +17,8 @@ export interface FoundSandbox {
   readonly containerId: string | undefined
   /** Name of the runtime of its container. */
   readonly runtime: string | undefined
-  readonly hasWorkspace: boolean
+  /** Name of the volume with its files; undefined when there is none. */
+  readonly volumeName: string | undefined
 }
 
 const STATES: Readonly<Record<ContainerState, SandboxState>> = {
@@ -25,7 +30,6 @@ const STATES: Readonly<Record<ContainerState, SandboxState>> = {
 
 /** Hash of a user, as `list` shows it where the name is not known: the engine's record holds no names. */
 const BY_HASH = /^id:([0-9a-f]{32})$/
-const HASH = /^[0-9a-f]{32}$/
 
 /** Whom an operator's USER means: a user's name, or `id:` and the hash that `list` shows. `invalid_argument` for neither. */
 export function identityFrom(installation: string, user: string | undefined): SandboxIdentity {
@@ -44,23 +48,18 @@ export function identityFrom(installation: string, user: string | undefined): Sa
 
 /** Every sandbox of an installation, also those whose files alone are left. Nothing is started. */
 export async function findSandboxes(engine: Engine, installation: string): Promise<readonly FoundSandbox[]> {
-  const [containers, volumes] = await Promise.all([
-    engine.containers.list(installationLabels(installation)),
-    engine.volumes.list({ [LABEL.role]: 'workspace', [LABEL.installation]: installation }),
-  ])
-  const hashes = new Set([...containers, ...volumes].flatMap(({ labels }) => userHashOf(labels)))
-  return [...hashes].sort().map((hash) => {
-    const container = containers.find(({ labels }) => labels[LABEL.user] === hash)
-    const volume = volumes.find(({ labels }) => labels[LABEL.user] === hash)
-    const isAnonymous = (container ?? volume)?.labels[LABEL.anonymous] !== undefined
-    return {
-      identity: identityOfHash(installation, hash, isAnonymous),
-      state: container ? STATES[container.state] : 'evicted',
-      containerId: container?.id,
-      runtime: container?.labels[LABEL.runtime],
-      hasWorkspace: volume !== undefined,
-    }
-  })
+  return (await listOwned(engine, installation)).map(foundSandbox)
+}
+
+function foundSandbox({ owner, container, workspace }: Owned): FoundSandbox {
+  const withoutContainer = owner.archive === undefined ? 'evicted' : 'archived'
+  return {
+    identity: owner.identity,
+    state: container ? STATES[container.state] : withoutContainer,
+    containerId: container?.id,
+    runtime: container?.labels[LABEL.runtime],
+    volumeName: workspace?.name,
+  }
 }
 
 /** One sandbox; `not_found` when the user has none. */
@@ -71,10 +70,4 @@ export async function findSandbox(engine: Engine, identity: SandboxIdentity): Pr
   throw new SandboxError('not_found', 'This user has no sandbox.', {
     hint: 'sandbox-mcp list shows all that there are.',
   })
-}
-
-/** Of a label that is none, nothing. */
-function userHashOf(labels: Labels): string[] {
-  const hash = labels[LABEL.user]
-  return hash !== undefined && HASH.test(hash) ? [hash] : []
 }

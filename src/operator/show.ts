@@ -32,7 +32,7 @@ const CONNECT_MS = 5000
 
 /** `sandbox-mcp show USER`: one sandbox in all detail. Starts and wakes nothing; `not_found` when the user has none. */
 export async function showSandbox(identity: SandboxIdentity, { engine, out }: ShowDeps): Promise<ShownSandbox> {
-  const { state, containerId, hasWorkspace } = await findSandbox(engine, identity)
+  const { state, containerId, volumeName } = await findSandbox(engine, identity)
   const [details, chosen] = await Promise.all([
     containerId === undefined ? undefined : engine.containers.inspect(containerId),
     readChoice(engine, identity),
@@ -44,7 +44,7 @@ export async function showSandbox(identity: SandboxIdentity, { engine, out }: Sh
     chosenRuntime: chosen ?? null,
     digest: details?.labels[LABEL.digest] ?? null,
     containerId: details?.id ?? null,
-    volume: hasWorkspace ? identity.volumeName : null,
+    volume: volumeName ?? null,
     startedAt: details && details.startedAtMs > 0 ? new Date(details.startedAtMs).toISOString() : null,
     limits: details ? limitsOf(details) : null,
     use: state === 'ready' && containerId !== undefined ? await askSupervisor(engine, containerId) : null,

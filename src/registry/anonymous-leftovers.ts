@@ -2,7 +2,8 @@ import type { ContainerSummary, Engine } from '../engine/engine.ts'
 import { isSandboxError } from '../errors/sandbox-error.ts'
 import type { Logger } from '../lib/logger.ts'
 import { ConnectionLost } from '../supervisor/errors.ts'
-import { ANONYMOUS_LABELS, identityOfHash, LABEL } from './identity.ts'
+import type { SandboxIdentity } from './identity.ts'
+import { listOwned } from './owned.ts'
 import { connect } from './placement.ts'
 import { removeEverything } from './take-down.ts'
 
@@ -29,18 +30,18 @@ export class AnonymousLeftovers {
 
   /** One look. Resolves to how many were removed, and how many the next look will remove unless somebody turns out to use them. */
   async look(): Promise<{ readonly removed: number; readonly suspects: number }> {
-    const { engine, installation, logger } = this.#deps
-    const found = await this.#found()
+    const { engine, logger } = this.#deps
     const suspects = new Set<string>()
     let removed = 0
-    for (const [userHash, container] of found) {
+    for (const { identity, container } of await this.#found()) {
+      const { userHash } = identity
       const hasEnded = container?.state === 'exited'
       if (!hasEnded && !(await this.#seemsAbandoned(container))) continue
       if (!hasEnded && !this.#suspects.has(userHash)) {
         suspects.add(userHash)
         continue
       }
-      await removeEverything(engine, identityOfHash(installation, userHash, true))
+      await removeEverything(engine, identity)
       removed++
     }
     this.#suspects = suspects
@@ -48,18 +49,12 @@ export class AnonymousLeftovers {
     return { removed, suspects: suspects.size }
   }
 
-  /** By the hash of their users, with the container where there is one. */
-  async #found(): Promise<ReadonlyMap<string, ContainerSummary | undefined>> {
+  /** Those of sessions that are not ours, with the container where there is one: it may be a slot, which the session's record names. */
+  async #found(): Promise<readonly { identity: SandboxIdentity; container: ContainerSummary | undefined }[]> {
     const { engine, installation, isOurs } = this.#deps
-    const labels = { [LABEL.installation]: installation, ...ANONYMOUS_LABELS }
-    const found = new Map<string, ContainerSummary | undefined>()
-    for (const { labels: of } of await engine.volumes.list(labels)) found.set(of[LABEL.user] ?? '', undefined)
-    for (const each of await engine.containers.list({ ...labels, [LABEL.role]: 'sandbox' })) {
-      found.set(each.labels[LABEL.user] ?? '', each)
-    }
-    for (const userHash of found.keys())
-      if (!/^[0-9a-f]{32}$/.test(userHash) || isOurs(userHash)) found.delete(userHash)
-    return found
+    return (await listOwned(engine, installation))
+      .map(({ owner, container }) => ({ identity: owner.identity, container }))
+      .filter(({ identity }) => identity.isAnonymous && !isOurs(identity.userHash))
   }
 
   async #seemsAbandoned(container: ContainerSummary | undefined): Promise<boolean> {

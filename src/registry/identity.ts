@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import type { EngineInfo, Labels } from '../engine/engine.ts'
 import { SandboxError } from '../errors/sandbox-error.ts'
 
@@ -16,6 +16,16 @@ export const LABEL = {
   schema: `${PREFIX}schema`,
   /** On what belongs to a session without a user and is of no use after it. */
   anonymous: `${PREFIX}anonymous`,
+  /** On an owner record: the name of the user's workspace volume. */
+  workspace: `${PREFIX}workspace`,
+  /** On an owner record: the name of the container that was the user's first, a slot. */
+  container: `${PREFIX}container`,
+  /** On an owner record: the backup that holds the files; there is no workspace volume then. */
+  archive: `${PREFIX}archive`,
+  /** On an owner record: which of the user's records it is; the highest counts. */
+  generation: `${PREFIX}generation`,
+  /** On a slot: all that cannot change after it was made. */
+  poolKey: `${PREFIX}pool-key`,
 } as const
 
 /** What a user is called in the engine. A pure function of installation and user, so that every server finds the same sandbox. */
@@ -23,7 +33,9 @@ export interface SandboxIdentity {
   readonly installation: string
   /** Hash of installation and user: 32 hex digits. The user's own name reaches neither names nor labels. */
   readonly userHash: string
+  /** The container that is made for this user. They may have another one: `resolveOwner` in owner.ts tells. */
   readonly containerName: string
+  /** The workspace volume that is made for this user. They may have another one: `resolveOwner` in owner.ts tells. */
   readonly volumeName: string
   /** Name of the volume that stands for the user's choice of a runtime. */
   readonly choiceName: string
@@ -69,11 +81,22 @@ const REMAPPED_UID_COUNT = 40_000
  * per uid across containers. Two users rarely share one; they would share those counts and nothing else.
  */
 export function uidOf(identity: SandboxIdentity, info: Pick<EngineInfo, 'userNamespaces'>): number {
-  const number = Number.parseInt(identity.userHash.slice(0, 12), 16)
-  return info.userNamespaces ? REMAPPED_UID_BASE + (number % REMAPPED_UID_COUNT) : UID_BASE + (number % UID_COUNT)
+  return uidOfHex(identity.userHash, info)
 }
 
-/** Labels by which all sandboxes of an installation are found. */
+/** The uid of a slot, by its name: of its own for the same reason. It stays that of the user who gets the slot, for the files are its. */
+export function uidOfSlot(name: string, info: Pick<EngineInfo, 'userNamespaces'>): number {
+  const random = SLOT_NAME.exec(name)?.[1]
+  if (random === undefined) throw new TypeError(`${name} is no slot`)
+  return uidOfHex(random, info)
+}
+
+function uidOfHex(hex: string, { userNamespaces }: Pick<EngineInfo, 'userNamespaces'>): number {
+  const number = Number.parseInt(hex.slice(0, 12), 16)
+  return userNamespaces ? REMAPPED_UID_BASE + (number % REMAPPED_UID_COUNT) : UID_BASE + (number % UID_COUNT)
+}
+
+/** Labels of the containers that were made for a user of an installation. Not of slots, nor of whom they belong to: listOwned in owned.ts tells. */
 export function installationLabels(installation: string): Labels {
   return { [LABEL.role]: 'sandbox', [LABEL.installation]: installation }
 }
@@ -109,6 +132,84 @@ export function choiceLabels(identity: SandboxIdentity, runtime: string): Labels
   }
 }
 
+/** What a slot is: a sandbox that was made before its user is known. */
+export interface SlotFacts {
+  readonly installation: string
+  readonly runtime: string
+  readonly digest: string
+  readonly uid: number
+  readonly poolKey: string
+}
+
+/** Bytes of a slot's name. */
+const SLOT_BYTES = 12
+
+/** A name for a slot's container and volume that nothing else has. */
+export function newSlotName(): string {
+  return `sandbox-mcp-slot-${randomBytes(SLOT_BYTES).toString('hex')}`
+}
+
+const SLOT_NAME = /^sandbox-mcp-slot-([0-9a-f]{24})$/
+
+/** Labels of a slot's container and volume. They stay when the slot has got a user: labels cannot be changed. */
+export function slotLabels({ installation, runtime, digest, uid, poolKey }: SlotFacts): Labels {
+  return {
+    [LABEL.role]: 'slot',
+    [LABEL.installation]: installation,
+    [LABEL.runtime]: runtime,
+    [LABEL.digest]: digest,
+    [LABEL.uid]: String(uid),
+    [LABEL.poolKey]: poolKey,
+    [LABEL.schema]: SCHEMA,
+  }
+}
+
+/** True for a container or volume that was made as a slot of this installation, by this scheme; whether it has a user does not matter. */
+export function isSlot(
+  { name, labels }: { readonly name: string; readonly labels: Labels },
+  installation: string,
+): boolean {
+  return (
+    SLOT_NAME.test(name) &&
+    labels[LABEL.role] === 'slot' &&
+    labels[LABEL.installation] === installation &&
+    labels[LABEL.schema] === SCHEMA
+  )
+}
+
+/** True for a sandbox's container, whether or not it was a slot first. */
+export function holdsSandbox({ labels }: { readonly labels: Labels }): boolean {
+  return labels[LABEL.role] === 'sandbox' || labels[LABEL.role] === 'slot'
+}
+
+/** What an owner record says. */
+export interface OwnerFacts {
+  /** Name of the workspace volume. */
+  readonly workspace: string
+  /** Name of the slot's container that became the user's. */
+  readonly container?: string | undefined
+  /** Id of the backup that holds the files, in place of the workspace volume. */
+  readonly archive?: string | undefined
+}
+
+/** Name of the volume that is the user's owner record of a generation, which counts from 1. */
+export function ownerName({ containerName }: SandboxIdentity, generation: number): string {
+  return generation === 1 ? `${containerName}-owner` : `${containerName}-owner-${generation}`
+}
+
+export function ownerLabels(identity: SandboxIdentity, generation: number, facts: OwnerFacts): Labels {
+  return {
+    [LABEL.role]: 'owner',
+    [LABEL.installation]: identity.installation,
+    [LABEL.user]: identity.userHash,
+    [LABEL.generation]: String(generation),
+    [LABEL.workspace]: facts.workspace,
+    ...(facts.container === undefined ? {} : { [LABEL.container]: facts.container }),
+    ...(facts.archive === undefined ? {} : { [LABEL.archive]: facts.archive }),
+    ...schemaLabels(identity),
+  }
+}
+
 function schemaLabels({ isAnonymous }: SandboxIdentity): Labels {
   return { [LABEL.schema]: SCHEMA, ...(isAnonymous ? ANONYMOUS_LABELS : {}) }
 }
@@ -129,7 +230,7 @@ export function fetchLabels(installation: string, userHash?: string): Labels {
 export function belongsTo(
   labels: Labels,
   identity: SandboxIdentity,
-  role: 'sandbox' | 'workspace' | 'choice',
+  role: 'sandbox' | 'workspace' | 'choice' | 'owner',
 ): boolean {
   return (
     labels[LABEL.role] === role &&

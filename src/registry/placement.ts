@@ -8,10 +8,11 @@ import { SupervisorClient } from '../supervisor/client.ts'
 import { Connection } from '../supervisor/connection.ts'
 import { ConnectionLost } from '../supervisor/errors.ts'
 import { BRIDGE_UID, SUPERVISOR_PATH } from '../supervisor/protocol.ts'
-import { foreign } from './foreign.ts'
-import { belongsTo, LABEL, type SandboxIdentity, uidFromLabels, uidOf, volumeLabels } from './identity.ts'
+import type { Archiver } from './archiver.ts'
+import { LABEL, type SandboxIdentity, uidFromLabels, uidOf, volumeLabels } from './identity.ts'
+import { ensureOwner, findContainer, findWorkspace, type Owner, resolveOwner } from './owner.ts'
 import { readChoice } from './runtime-choice.ts'
-import { containerSpec, type SandboxPolicy } from './sandbox-spec.ts'
+import { containerSpec, type SandboxPolicy, userPlace } from './sandbox-spec.ts'
 
 export interface PlacementDeps {
   readonly engine: Engine
@@ -24,6 +25,8 @@ export interface PlacementDeps {
   readonly runtimes: readonly string[]
   /** Forgets that image, so that the next `runtime` looks for it, and builds it, again. */
   readonly forgetRuntime: (name: string) => void
+  /** Brings back the files of a user who was archived. */
+  readonly archiver?: Archiver | undefined
   readonly logger: Logger
 }
 
@@ -65,12 +68,12 @@ export async function place(
   let how: PlacedSandbox['how'] = 'found'
   const giveUpAt = performance.now() + GIVE_UP_MS
   while (performance.now() < giveUpAt) {
-    const found = await engine.containers.inspect(identity.containerName, call)
+    const owner = await presentOwner(deps, identity, options)
+    const found = await findContainer(engine, owner, call)
     if (!found) {
-      how = await create(deps, identity, runtime, options)
+      how = await create(deps, owner, runtime, options)
       continue
     }
-    refuseForeign(found, identity)
     const actual = found.labels[LABEL.runtime]
     if (actual !== undefined && actual !== runtime.name) {
       // The user's own choice holds at once. Another setting of the operator's waits until the sandbox is started again.
@@ -80,7 +83,7 @@ export async function place(
       }
       runtime = await deps.runtime(actual, options)
     }
-    const weaker = missingProtections(found, identity, runtime, deps.policy)
+    const weaker = missingProtections(found, owner, runtime, deps.policy)
     if (weaker.length > 0) deps.logger.warn({ container: found.id, weaker }, 'sandbox lacks protections; made anew')
     if (found.state === 'exited' && how !== 'found') throw endedAtOnce(found)
     if (found.state === 'exited' || weaker.length > 0) {
@@ -173,23 +176,53 @@ function isFull({ cause }: ConnectionLost): boolean {
   return isSandboxError(cause, 'engine_failed') && cause.details['exitCode'] === EXIT_FULL
 }
 
+/** Whose files are in a backup gets them back first: an empty workspace in their place would look like their loss, and become it. */
+async function presentOwner(
+  { engine, archiver }: PlacementDeps,
+  identity: SandboxIdentity,
+  options: PlacementOptions,
+): Promise<Owner> {
+  const call = options.signal ? { signal: options.signal } : {}
+  const owner = await resolveOwner(engine, identity, call)
+  if (owner.archive === undefined) return owner
+  options.onProgress?.('bringing the files back from their backup')
+  await archiver?.restore(identity, owner.archive, options)
+  const restored = await resolveOwner(engine, identity, call)
+  if (restored.archive === undefined) return restored
+  throw new SandboxError(
+    'archive_unavailable',
+    'The files of this sandbox are in a backup that was not brought back.',
+    {
+      details: { archive: restored.archive },
+    },
+  )
+}
+
 async function create(
   deps: PlacementDeps,
-  identity: SandboxIdentity,
+  owner: Owner,
   runtime: ReadyRuntime,
   options: PlacementOptions,
 ): Promise<'found' | 'created' | 'resumed'> {
   const { engine, policy, info } = deps
+  const { identity } = owner
   const { signal, onProgress } = options
   const call = signal ? { signal } : {}
   onProgress?.('starting the sandbox')
-  const before = await engine.volumes.inspect(identity.volumeName, call)
+  const before = await findWorkspace(engine, owner, call)
+  if (owner.isNew && !before) {
+    // The same step by which a slot gets its user: of two servers one decides which workspace it is.
+    const decided = await ensureOwner(engine, identity, { workspace: owner.volumeName }, call)
+    if (decided.volumeName !== owner.volumeName || decided.archive !== undefined) return 'found'
+  }
   const ownUid = uidOf(identity, await info())
-  const volume = before ?? (await engine.volumes.ensure(identity.volumeName, volumeLabels(identity, ownUid), call))
-  if (!belongsTo(volume.labels, identity, 'workspace')) throw foreign('volume', identity.volumeName)
+  const volume = before ?? (await engine.volumes.ensure(owner.volumeName, volumeLabels(identity, ownUid), call))
   // The files belong to the uid that the volume was made for, whatever the rule says today.
   const uid = uidFromLabels(volume.labels) ?? ownUid
-  const make = (of: ReadyRuntime) => engine.containers.create(containerSpec(identity, uid, of, policy), call)
+  const make = (of: ReadyRuntime) => {
+    const place = userPlace(identity, owner.volumeName, uid, of)
+    return engine.containers.create(containerSpec(place, of, policy), call)
+  }
   try {
     await make(runtime).catch(async (error: unknown) => {
       if (!isSandboxError(error, 'image_unavailable')) throw error
@@ -204,10 +237,6 @@ async function create(
   return before ? 'resumed' : 'created'
 }
 
-function refuseForeign(found: ContainerDetails, identity: SandboxIdentity): void {
-  if (!belongsTo(found.labels, identity, 'sandbox')) throw foreign('container', identity.containerName)
-}
-
 function endedAtOnce({ exitCode, oomKilled }: ContainerDetails): SandboxError {
   return new SandboxError('engine_failed', 'The sandbox ended right after its start.', {
     details: { exitCode, oomKilled },
@@ -219,13 +248,14 @@ const LIMITS: ReadonlySet<string> = new Set(['memoryBytes', 'memorySwapBytes', '
 
 function missingProtections(
   found: ContainerDetails,
-  identity: SandboxIdentity,
+  { identity, volumeName }: Owner,
   runtime: ReadyRuntime,
   policy: SandboxPolicy,
 ): string[] {
   const uid = uidFromLabels(found.labels)
   if (uid === undefined) return ['user']
-  return findMismatches(containerSpec(identity, uid, runtime, policy), found.effective)
+  const place = userPlace(identity, volumeName, uid, runtime)
+  return findMismatches(containerSpec(place, runtime, policy), found.effective)
     .map((mismatch) => mismatch.protection)
     .filter((protection) => !LIMITS.has(protection))
 }

@@ -10,6 +10,7 @@ import type { PackageSupply } from '../sandbox/packages.ts'
 import { Sandbox } from '../sandbox/sandbox.ts'
 import { UserControl } from './control.ts'
 import type { AnonymousUser } from './anonymous.ts'
+import type { Archiver } from './archiver.ts'
 import { AnonymousLeftovers } from './anonymous-leftovers.ts'
 import { AnonymousUsers } from './anonymous-users.ts'
 import { removeEnded } from './ended.ts'
@@ -18,6 +19,7 @@ import { fetchLabels, identityOf, type SandboxIdentity } from './identity.ts'
 import { IdleSweep } from './idle-sweep.ts'
 import type { ExistingOptions, SandboxLease, SandboxProvider } from './lease.ts'
 import { policyFor, type UserProfile, type UserProfiles } from './modes/user-profile.ts'
+import { findContainer, findWorkspace, resolveOwner } from './owner.ts'
 import { place, type PlacedSandbox, type PlacementOptions } from './placement.ts'
 import { Room } from './room.ts'
 import { sandboxFacts, type SandboxPolicy } from './sandbox-spec.ts'
@@ -44,6 +46,8 @@ export interface RegistryDeps {
   readonly maxSandboxes: number
   /** Containers that may be started at the same time: starting is bound by CPU. */
   readonly maxStarts: number
+  /** Brings back the files of users who were archived. */
+  readonly archiver?: Archiver | undefined
   readonly logger: Logger
   readonly telemetry?: Telemetry
 }
@@ -120,11 +124,11 @@ export class Registry implements SandboxProvider {
     const identity = this.#identityOf(user)
     if (this.#entries.find(identity)?.link.isUsable) return await this.acquire(user, options)
     const { engine } = this.#deps
-    const { containerName, volumeName } = identity
     const call = options.signal ? { signal: options.signal } : {}
+    const owner = await resolveOwner(engine, identity, call)
     const exists = wake
-      ? (await engine.volumes.inspect(volumeName, call)) !== undefined
-      : (await engine.containers.inspect(containerName, call))?.state === 'running'
+      ? owner.archive !== undefined || (await findWorkspace(engine, owner, call)) !== undefined
+      : (await findContainer(engine, owner, call))?.state === 'running'
     return exists && (wake || this.#entries.find(identity)?.link.isChanging !== true)
       ? await this.acquire(user, options)
       : undefined

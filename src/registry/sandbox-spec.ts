@@ -1,4 +1,4 @@
-import type { ContainerLimits, ContainerSpec } from '../engine/engine.ts'
+import type { ContainerLimits, ContainerSpec, Labels } from '../engine/engine.ts'
 import type { ReadyRuntime } from '../runtimes/image-builder.ts'
 import type { SandboxFacts } from '../sandbox/facts.ts'
 import { BRIDGE_UID, SUPERVISOR_PATH } from '../supervisor/protocol.ts'
@@ -53,18 +53,36 @@ const COMMAND_ENV = {
   LD_LIBRARY_PATH: `${PREFIX}/apt/libraries`,
 }
 
-/** The container of a user's sandbox. */
-export function containerSpec(
+/** Which container of a sandbox it is to be: the rest of its spec is the same for every one of a runtime. */
+export interface ContainerPlace {
+  readonly name: string
+  readonly labels: Labels
+  readonly uid: number
+  /** Of its workspace. */
+  readonly volumeName: string
+}
+
+/** The place of a user's own container, on their workspace volume. */
+export function userPlace(
   identity: SandboxIdentity,
+  volumeName: string,
   uid: number,
+  { name, digest }: ReadyRuntime,
+): ContainerPlace {
+  return { name: identity.containerName, labels: containerLabels(identity, name, digest, uid), uid, volumeName }
+}
+
+/** The container of a sandbox. */
+export function containerSpec(
+  { name, labels, uid, volumeName }: ContainerPlace,
   runtime: ReadyRuntime,
   policy: SandboxPolicy,
 ): ContainerSpec {
   const ociRuntime = runtime.ociRuntime ?? policy.ociRuntime
   return {
-    name: identity.containerName,
+    name,
     image: runtime.imageId,
-    labels: containerLabels(identity, runtime.name, runtime.digest, uid),
+    labels,
     uid,
     bridgeUid: BRIDGE_UID,
     env: SUPERVISOR_ENV,
@@ -81,7 +99,7 @@ export function containerSpec(
       String(Math.ceil(policy.idleExitMs / 1000)),
     ],
     workDir: WORKSPACE,
-    volume: { name: identity.volumeName, mountPath: WORKSPACE },
+    volume: { name: volumeName, mountPath: WORKSPACE },
     limits: limitsOf(runtime, policy),
     network: runtime.network ?? policy.network,
     ...(ociRuntime === undefined ? {} : { ociRuntime }),

@@ -3,7 +3,8 @@ import { afterAll, beforeAll, inject } from 'vitest'
 import { createDockerEngine } from '../../src/engine/docker/docker-engine.ts'
 import type { EngineAddress } from '../../src/engine/docker/engine-address.ts'
 import type { ContainerSummary, Engine, VolumeDetails } from '../../src/engine/engine.ts'
-import { identityOf, installationLabels, LABEL, type SandboxIdentity } from '../../src/registry/identity.ts'
+import { identityOf, LABEL, type SandboxIdentity } from '../../src/registry/identity.ts'
+import { listOwned } from '../../src/registry/owned.ts'
 import { testAddress } from './docker.ts'
 import { requireBaseImage } from './images.ts'
 import { type ServerOptions, startServer, type TestServer } from './start-server.ts'
@@ -31,11 +32,12 @@ export function useInstallation(): Installation {
   const address = testAddress()
   const engine = createDockerEngine({ address })
   const name = `${installationPrefix(inject('runId'))}${randomBytes(4).toString('hex')}`
-  const labelsOf = (user: string | undefined, role: 'sandbox' | 'workspace') => ({
-    ...installationLabels(name),
-    [LABEL.role]: role,
-    ...(user === undefined ? {} : { [LABEL.user]: identityOf(name, user).userHash }),
-  })
+  const owned = async (user: string | undefined) => {
+    const all = await listOwned(engine, name)
+    return user === undefined
+      ? all
+      : all.filter(({ owner }) => owner.identity.userHash === identityOf(name, user).userHash)
+  }
 
   beforeAll(() => requireBaseImage(engine))
   afterAll(async () => {
@@ -63,21 +65,16 @@ export function useInstallation(): Installation {
     },
     newUser,
     identityOf: (user) => identityOf(name, user),
-    containers: (user) => engine.containers.list(labelsOf(user, 'sandbox')),
-    volumes: (user) => engine.volumes.list(labelsOf(user, 'workspace')),
+    containers: async (user) => (await owned(user)).flatMap(({ container }) => container ?? []),
+    volumes: async (user) => (await owned(user)).flatMap(({ workspace }) => workspace ?? []),
   }
 }
 
 /** Removes all containers and volumes of an installation. */
 export async function removeInstallation(engine: Engine, name: string): Promise<void> {
-  const labels = installationLabels(name)
-  const containers = [
-    ...(await engine.containers.list(labels)),
-    ...(await engine.containers.list({ ...labels, [LABEL.role]: 'fetch' })),
-  ]
+  const labels = { [LABEL.installation]: name }
+  const containers = await engine.containers.list(labels)
   await Promise.all(containers.map(({ id }) => engine.containers.remove(id)))
-  for (const role of ['workspace', 'choice']) {
-    const volumes = await engine.volumes.list({ ...labels, [LABEL.role]: role })
-    await Promise.all(volumes.map((volume) => engine.volumes.remove(volume.name)))
-  }
+  const volumes = await engine.volumes.list(labels)
+  await Promise.all(volumes.map((volume) => engine.volumes.remove(volume.name)))
 }

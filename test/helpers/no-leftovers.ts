@@ -41,6 +41,7 @@ export async function removeLeftovers(engine: Engine, runId: string): Promise<re
     each.labels[LABEL.installation]?.startsWith(installationPrefix(runId)) === true
   const sandboxes = [
     ...(await engine.containers.list({ [LABEL.role]: 'sandbox' })),
+    ...(await engine.containers.list({ [LABEL.role]: 'slot' })),
     ...(await engine.containers.list({ [LABEL.role]: 'fetch' })),
   ]
   const containers = [...(await engine.containers.list(labels)), ...sandboxes.filter(ofRun)]
@@ -48,6 +49,8 @@ export async function removeLeftovers(engine: Engine, runId: string): Promise<re
   const workspaces = [
     ...(await engine.volumes.list({ [LABEL.role]: 'workspace' })),
     ...(await engine.volumes.list({ [LABEL.role]: 'choice' })),
+    ...(await engine.volumes.list({ [LABEL.role]: 'owner' })),
+    ...(await engine.volumes.list({ [LABEL.role]: 'slot' })),
   ]
   const volumes = [...(await engine.volumes.list(labels)), ...workspaces.filter(ofRun)]
   for (const { name } of volumes) await engine.volumes.remove(name)

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import type { ContainerDetails } from '../../src/engine/engine.ts'
 import { silentLogger } from '../../src/lib/logger.ts'
+import { findContainer, resolveOwner } from '../../src/registry/owner.ts'
 import { Registry, type RegistryDeps } from '../../src/registry/registry.ts'
 import type { UserProfile } from '../../src/registry/modes/user-profile.ts'
-import type { SandboxPolicy } from '../../src/registry/sandbox-spec.ts'
-import { identityOf } from '../../src/registry/identity.ts'
+import { containerSpec, type SandboxPolicy } from '../../src/registry/sandbox-spec.ts'
+import { identityOf, newSlotName, slotLabels } from '../../src/registry/identity.ts'
 import type { ReadyRuntime } from '../../src/runtimes/ready-runtime.ts'
 import { FrameType } from '../../src/supervisor/protocol.ts'
 import { createFakeEngine, type FakeEngine } from './fake-engine.ts'
@@ -128,7 +129,7 @@ export async function registryLab(options: FakeEngineOptions = {}): Promise<Regi
         logger: silentLogger,
         ...overrides,
       }),
-    container: (user) => engine.containers.inspect(identityOf(INSTALLATION, user).containerName),
+    container: async (user) => findContainer(engine, await resolveOwner(engine, identityOf(INSTALLATION, user))),
     async supervisorOf(user) {
       const container = await lab.container(user)
       const state = container && states.get(container.id)
@@ -143,6 +144,27 @@ export async function registryLab(options: FakeEngineOptions = {}): Promise<Regi
 /** The name of a user's container and volume in the lab. */
 export function labIdentity(user: string, isAnonymous = false) {
   return identityOf(INSTALLATION, user, isAnonymous)
+}
+
+/** A slot of the lab's installation that runs and has no user. Resolves to its name. */
+export async function makeSlot(
+  { engine, runtime }: Pick<RegistryLab, 'engine' | 'runtime'>,
+  uid = 1_100_007,
+): Promise<string> {
+  const name = newSlotName()
+  const labels = slotLabels({
+    installation: INSTALLATION,
+    runtime: runtime.name,
+    digest: runtime.digest,
+    uid,
+    poolKey: 'k',
+  })
+  await engine.volumes.ensure(name, labels)
+  const { id } = await engine.containers.create(
+    containerSpec({ name, volumeName: name, labels, uid }, runtime, TEST_POLICY),
+  )
+  await engine.containers.start(id)
+  return name
 }
 
 function newState(mute: boolean): SupervisorState {

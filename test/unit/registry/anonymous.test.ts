@@ -24,10 +24,11 @@ describe('an anonymous user', () => {
     const lease = await server.acquire(one.user)
     await server.control(one.user).useRuntime('other', {})
     await server.acquire(two.user)
-    expect(await labels(lab)).toHaveLength(5)
+    // Of each a container, a workspace and a record, and one choice.
+    expect(await labels(lab)).toHaveLength(7)
     for (const each of await labels(lab)) expect(each[LABEL.anonymous]).toBe('true')
     await one.end()
-    expect(await labels(lab)).toHaveLength(2)
+    expect(await labels(lab)).toHaveLength(3)
     lease.release()
     await two.end()
     expect(await labels(lab)).toEqual([])

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest'
 import { SandboxError } from '../../../src/errors/sandbox-error.ts'
 import { deferred } from '../../../src/lib/deferred.ts'
 import { LABEL, volumeLabels } from '../../../src/registry/identity.ts'
-import { containerSpec } from '../../../src/registry/sandbox-spec.ts'
+import { containerSpec, userPlace } from '../../../src/registry/sandbox-spec.ts'
 import { failureOf } from '../../helpers/failure.ts'
 import { recordingTelemetry } from '../../helpers/recording-telemetry.ts'
 import { labIdentity, registryLab, type RegistryLab, TEST_POLICY } from '../../helpers/registry-lab.ts'
@@ -19,7 +19,11 @@ async function settle(): Promise<void> {
 async function foreignMade(lab: RegistryLab, user: string, uid = 1_200_000): Promise<string> {
   const identity = labIdentity(user)
   await lab.engine.volumes.ensure(identity.volumeName, volumeLabels(identity, uid))
-  return (await lab.engine.containers.create(containerSpec(identity, uid, lab.runtime, TEST_POLICY))).id
+  return (
+    await lab.engine.containers.create(
+      containerSpec(userPlace(identity, identity.volumeName, uid, lab.runtime), lab.runtime, TEST_POLICY),
+    )
+  ).id
 }
 
 describe('a first call', () => {
@@ -59,7 +63,7 @@ describe('a first call', () => {
     const [a, b] = await Promise.all([server.acquire('a'), server.acquire('b')])
     expect(a.sandbox).not.toBe(b.sandbox)
     expect(await lab.engine.containers.list({})).toHaveLength(2)
-    expect(await lab.engine.volumes.list({})).toHaveLength(2)
+    expect(await lab.engine.volumes.list({ [LABEL.role]: 'workspace' })).toHaveLength(2)
   })
 
   test('tells what is being done', async () => {
@@ -180,11 +184,12 @@ describe('what is found', () => {
     'as a container with another %s is refused and left alone',
     async (label) => {
       const lab = await registryLab()
-      const spec = containerSpec(labIdentity(ADA), 1_200_000, lab.runtime, TEST_POLICY)
+      const place = userPlace(labIdentity(ADA), labIdentity(ADA).volumeName, 1_200_000, lab.runtime)
+      const spec = containerSpec(place, lab.runtime, TEST_POLICY)
       const { id } = await lab.engine.containers.create({ ...spec, labels: { ...spec.labels, [label]: 'other' } })
       await lab.engine.containers.start(id)
       await expect(lab.server().acquire(ADA)).rejects.toMatchObject({ code: 'engine_failed' })
-      expect(await lab.container(ADA)).toMatchObject({ id, state: 'running' })
+      expect(await lab.engine.containers.inspect(id)).toMatchObject({ state: 'running' })
       expect(lab.calls('containers.openStream')).toBe(0)
     },
   )

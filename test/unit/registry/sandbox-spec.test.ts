@@ -1,10 +1,14 @@
 import { expect, test } from 'vitest'
-import { containerSpec, sandboxFacts } from '../../../src/registry/sandbox-spec.ts'
+import type { ReadyRuntime } from '../../../src/runtimes/ready-runtime.ts'
+import { containerSpec, sandboxFacts, userPlace } from '../../../src/registry/sandbox-spec.ts'
 import { labIdentity, registryLab, TEST_POLICY } from '../../helpers/registry-lab.ts'
+
+const placeOf = (user: string, runtime: ReadyRuntime) =>
+  userPlace(labIdentity(user), labIdentity(user).volumeName, 1_100_001, runtime)
 
 test('the container runs the supervisor and nothing of the server, as the user alone', async () => {
   const { runtime } = await registryLab()
-  const spec = containerSpec(labIdentity('ada'), 1_100_001, runtime, { ...TEST_POLICY, idleExitMs: 90_500 })
+  const spec = containerSpec(placeOf('ada', runtime), runtime, { ...TEST_POLICY, idleExitMs: 90_500 })
   expect(spec).toMatchObject({ image: runtime.imageId, uid: 1_100_001, bridgeUid: 65_532, network: 'none' })
   expect(spec.command).toEqual([
     '/.sandbox/supervisor',
@@ -27,10 +31,10 @@ test('what the runtime says of itself wins over the settings', async () => {
   const { runtime } = await registryLab()
   const special = { ...runtime, limits: { pids: 99 }, network: 'bridge', ociRuntime: 'runsc' } as const
   const policy = { ...TEST_POLICY, ociRuntime: 'crun' }
-  const spec = containerSpec(labIdentity('ada'), 1_100_001, special, policy)
+  const spec = containerSpec(placeOf('ada', special), special, policy)
   expect(spec).toMatchObject({ limits: { ...TEST_POLICY.limits, pids: 99 }, network: 'bridge', ociRuntime: 'runsc' })
   expect(sandboxFacts(special, policy, 0).network).toBe('bridge')
-  expect(containerSpec(labIdentity('ada'), 1_100_001, runtime, policy).ociRuntime).toBe('crun')
+  expect(containerSpec(placeOf('ada', runtime), runtime, policy).ociRuntime).toBe('crun')
 })
 
 test('what a sandbox is told of itself is what it was made with', async () => {
