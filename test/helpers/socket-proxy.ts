@@ -1,34 +1,22 @@
 import { randomBytes } from 'node:crypto'
+import { rm } from 'node:fs/promises'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { rm } from 'node:fs/promises'
+import { setTimeout as delay } from 'node:timers/promises'
+import { delayedPieces } from './delayed-pieces.ts'
+import { EngineRequests, type EngineRequest } from './engine-requests.ts'
+import { type CountedRequest, type Filtered, type ProxyFault, replyFilter, ruleBook } from './proxy-fault.ts'
 
-/** What the proxy does to each connection. Replies are what the engine sends. */
-export interface ProxyFault {
-  /** Milliseconds that each piece is held back, in both directions. */
-  readonly latencyMs?: number
-  /** Ends the connection after this many bytes of replies. */
-  readonly cutAfterBytes?: number
-  /** Passes this many bytes of replies, and then nothing, with the connection open. */
-  readonly stallAfterBytes?: number
-  /** Ends the connection as soon as replies contain this text, after it. */
-  readonly cutAfterText?: string
-  /** Answers every request with these bytes itself. */
-  readonly garbage?: Buffer
-  /** Closes each connection at once. */
-  readonly refuse?: boolean
-  /** Holds replies back until the engine pauses or this many bytes are there, and passes them in one piece. */
-  readonly coalesceBytes?: number
-  /** Changes a piece of a reply; the length must stay the same. */
-  readonly rewrite?: (piece: Buffer) => Buffer
-}
+export type { ProxyFault } from './proxy-fault.ts'
 
-/** A byte proxy before the engine's socket that can misbehave. It knows nothing of HTTP, so hijacked connections pass. */
+/** A byte proxy before the engine's socket that can misbehave. It changes nothing by itself, so hijacked connections and half-closes pass. */
 export interface SocketProxy {
   readonly socketPath: string
   /** Connections that were made to it so far. */
   readonly connections: number
+  /** Requests that were made so far, in order. */
+  readonly requests: readonly CountedRequest[]
   /** Ends the present connections. */
   cutAll(): void
   /** Stops listening: the socket is gone, as that of an engine that is down. */
@@ -37,18 +25,32 @@ export interface SocketProxy {
   start(): Promise<void>
 }
 
-/** Starts a proxy before the engine that listens at `target`. A client keeps connections alive, so each fault needs a proxy of its own. */
+/** Between two pieces of a slow drip, in milliseconds. */
+const DRIP_MS = 5
+
+/** Starts a proxy before the engine that listens at `target`. A client keeps connections alive, so each fault of all requests needs a proxy of its own. */
 export async function startSocketProxy(target: string, fault: ProxyFault): Promise<SocketProxy> {
   const socketPath = join(tmpdir(), `proxy-${randomBytes(6).toString('hex')}.sock`)
   const sockets = new Set<Socket>()
+  const requests: CountedRequest[] = []
+  const faultOf = ruleBook(fault.rules ?? [])
   let connections = 0
   let server: Server | undefined
 
-  const track = (socket: Socket): void => {
-    sockets.add(socket)
-    socket.on('close', () => sockets.delete(socket))
-    // What goes wrong on one side is passed on as the end of the other.
-    socket.on('error', () => socket.destroy())
+  const scene: Scene = {
+    target,
+    fault,
+    track: (socket) => {
+      sockets.add(socket)
+      socket.on('close', () => sockets.delete(socket))
+      // What goes wrong on one side is passed on as the end of the other.
+      socket.on('error', () => socket.destroy())
+    },
+    begin: (request) => {
+      const counted = { ...request, index: requests.length + 1 }
+      requests.push(counted)
+      return { request: counted, fault: { ...fault, ...faultOf(request) } }
+    },
   }
   const cutAll = (): void => {
     for (const socket of sockets) socket.destroy()
@@ -65,8 +67,8 @@ export async function startSocketProxy(target: string, fault: ProxyFault): Promi
   const start = async (): Promise<void> => {
     const starting = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (client) => {
       connections += 1
-      track(client)
-      pass(client, target, fault, track)
+      scene.track(client)
+      pass(client, scene)
     })
     await new Promise<void>((resolve) => starting.listen(socketPath, resolve))
     server = starting
@@ -77,91 +79,94 @@ export async function startSocketProxy(target: string, fault: ProxyFault): Promi
     get connections() {
       return connections
     },
+    requests,
     cutAll,
     stop,
     start,
   }
 }
 
-function pass(client: Socket, target: string, fault: ProxyFault, track: (socket: Socket) => void): void {
+interface Scene {
+  readonly target: string
+  readonly fault: ProxyFault
+  track(socket: Socket): void
+  begin(request: EngineRequest): { readonly request: CountedRequest; readonly fault: ProxyFault }
+}
+
+/** The request that the replies of a connection belong to: HTTP/1.1 as engines' clients use it has one at a time. */
+interface Current {
+  request: CountedRequest | undefined
+  isAnswered: boolean
+  fault: ProxyFault
+  filter: (piece: Buffer) => Filtered
+}
+
+function pass(client: Socket, scene: Scene): void {
+  const { fault, target, track } = scene
   if (fault.refuse) {
     client.destroy()
-    return
-  }
-  if (fault.garbage) {
-    const { garbage } = fault
-    client.once('data', () => client.end(garbage))
-    client.resume()
     return
   }
   const engine = connect({ path: target, allowHalfOpen: true })
   track(engine)
   client.on('close', () => engine.destroy())
   engine.on('close', () => client.destroy())
-
-  forward(client, engine, fault.latencyMs ?? 0, (piece) => piece)
-  forward(engine, client, fault.latencyMs ?? 0, replyFilter(client, fault), fault.coalesceBytes)
+  const current: Current = { request: undefined, isAnswered: true, fault, filter: replyFilter(fault) }
+  const cut = (): void => {
+    client.destroy()
+    engine.destroy()
+  }
+  passRequests(client, engine, scene, current).catch(cut)
+  passReplies(engine, client, current).catch(cut)
   client.resume()
 }
 
-/** Passes pieces on with back-pressure, and the half-close. */
-function forward(
-  from: Socket,
-  to: Socket,
-  latencyMs: number,
-  filter: (piece: Buffer) => Buffer,
-  coalesceBytes = 0,
-): void {
-  let held: Buffer[] = []
-  let heldBytes = 0
-  let timer: NodeJS.Timeout | undefined
-  const send = (): void => {
-    clearTimeout(timer)
-    timer = undefined
-    const piece = filter(Buffer.concat(held))
-    held = []
-    heldBytes = 0
-    if (piece.length > 0 && !to.destroyed && !to.write(piece)) {
-      from.pause()
-      to.once('drain', () => from.resume())
+async function passRequests(client: Socket, engine: Socket, scene: Scene, current: Current): Promise<void> {
+  const { latencyMs = 0, jitterMs = 0, onRequest, rules = [] } = scene.fault
+  const parser = new EngineRequests()
+  for await (const piece of delayedPieces(client, { latencyMs, jitterMs, coalesceBytes: 0 })) {
+    for (const { bytes, begins } of parser.push(piece)) {
+      if (begins) {
+        const begun = scene.begin(begins)
+        if (onRequest && (await onRequest(begun.request)) === 'cut') return void client.destroy()
+        current.request = begun.request
+        current.isAnswered = false
+        current.fault = begun.fault
+        // Of the whole connection unless there is a rule: byte counts are then per reply.
+        if (rules.length > 0) current.filter = replyFilter(begun.fault)
+        if (begun.fault.refuse) return void client.destroy()
+        if (begun.fault.garbage) return void client.end(begun.fault.garbage)
+      }
+      await write(engine, bytes)
     }
   }
-  from.on('data', (piece: Buffer) => {
-    held.push(piece)
-    heldBytes += piece.length
-    if (latencyMs === 0 && heldBytes >= coalesceBytes) send()
-    else timer ??= setTimeout(send, latencyMs === 0 ? COALESCE_MS : latencyMs)
-  })
-  from.on('end', () => {
-    if (heldBytes > 0) send()
-    to.end()
-  })
+  const rest = parser.rest()
+  if (rest.length > 0) await write(engine, rest)
+  engine.end()
 }
 
-/** How long replies are collected for one piece. */
-const COALESCE_MS = 200
-
-function replyFilter(client: Socket, fault: ProxyFault): (piece: Buffer) => Buffer {
-  let passed = 0
-  let text = ''
-  return (piece) => {
-    const changed = fault.rewrite?.(piece) ?? piece
-    if (fault.cutAfterText !== undefined) {
-      text += changed.toString('latin1')
-      const at = text.indexOf(fault.cutAfterText)
-      if (at !== -1) {
-        const allowed = changed.subarray(0, Math.max(0, at + fault.cutAfterText.length - passed))
-        client.end(allowed)
-        return Buffer.alloc(0)
-      }
+async function passReplies(engine: Socket, client: Socket, current: Current): Promise<void> {
+  const { latencyMs = 0, jitterMs = 0, coalesceBytes = 0, onReply } = current.fault
+  for await (const arrived of delayedPieces(engine, { latencyMs, jitterMs, coalesceBytes })) {
+    if (onReply && current.request && !current.isAnswered) {
+      current.isAnswered = true
+      if ((await onReply(current.request)) === 'cut') return void client.destroy()
     }
-    const limit = fault.cutAfterBytes ?? fault.stallAfterBytes ?? Infinity
-    const allowed = changed.subarray(0, Math.max(0, limit - passed))
-    passed += changed.length
-    if (fault.cutAfterBytes !== undefined && passed >= limit) {
-      client.end(allowed)
-      return Buffer.alloc(0)
+    const { piece, isLast } = current.filter(arrived)
+    const { dripBytes = piece.length } = current.fault
+    for (let at = 0; at < piece.length; at += dripBytes) {
+      if (at > 0) await delay(DRIP_MS)
+      await write(client, piece.subarray(at, at + dripBytes))
     }
-    return allowed
+    if (isLast) return void client.end()
   }
+  client.end()
+}
+
+/** Resolves when more is welcome. What cannot be written any more is lost, as it is on a broken connection. */
+function write(to: Socket, piece: Buffer): Promise<void> {
+  return new Promise((resolve) => {
+    if (to.destroyed || to.writableEnded || piece.length === 0) resolve()
+    else to.write(piece, () => resolve())
+  })
 }
