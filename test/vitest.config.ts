@@ -39,6 +39,17 @@ export default defineConfig({
       },
       {
         test: {
+          name: 'faults',
+          include: ['test/faults/*.test.ts'],
+          globalSetup: NO_LEFTOVERS,
+          testTimeout: 120_000,
+          hookTimeout: 180_000,
+          // Two servers and an engine in trouble at a time are what two cores can do.
+          maxConcurrency: 2,
+        },
+      },
+      {
+        test: {
           name: 'interop',
           include: ['test/interop/*.test.ts'],
           globalSetup: [NO_LEFTOVERS, INTEROP_PACKAGES],

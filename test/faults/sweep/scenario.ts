@@ -1,0 +1,121 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Engine } from '../../../src/engine/engine.ts'
+import type { TestServer } from '../../helpers/start-server.ts'
+import { tar } from '../../helpers/tar.ts'
+import type { Change, WorkspaceModel } from './model.ts'
+
+/** What a step needs. */
+export interface Scene {
+  readonly server: TestServer
+  readonly model: WorkspaceModel
+  readonly engine: Engine
+  /** The user's container, by whatever name. */
+  readonly containerId: () => Promise<string | undefined>
+  /** Ids of background processes by their names. */
+  readonly processes: Map<string, string>
+}
+
+export interface Step {
+  readonly name: string
+  readonly run: (scene: Scene) => Promise<void>
+}
+
+/** A file of which the content says who wrote it last, in many frames. */
+const BIG = 'b'.repeat(200 * 1024)
+/** Each shell command adds its name, so that one that ran twice shows, and one that did not run too. */
+export const JOURNAL = 'journal'
+/** The command line of the process that is left in the background. */
+export const BACKGROUND = 'sleep 3001'
+const POLL_MS = 100
+
+/** A step that is one call. It fails unless the answer is a success. */
+function call(
+  name: string,
+  tool: string,
+  args: Record<string, unknown>,
+  change: (model: WorkspaceModel) => Change,
+): Step {
+  return {
+    name,
+    run: async ({ server, model }) => {
+      model.begin(change(model))
+      const { isError, text, structured } = await server.call(tool, args)
+      if (isError || (structured?.exit_code ?? 0) !== 0) throw new Error(`${name}: ${text}`)
+      model.succeed()
+    },
+  }
+}
+
+/** A command that says in the journal that it ran. */
+function command(name: string, line: string): Step {
+  return call(name, 'shell_exec', { command: `${line}; echo ${name} >> ${JOURNAL}` }, (model) => ({
+    [JOURNAL]: `${model.certain(JOURNAL)}${name}\n`,
+  }))
+}
+
+/** Starts a process that stays. It is in the journal before it does. */
+const startBackground: Step = {
+  name: 'background',
+  run: async ({ server, model, processes }) => {
+    model.begin({ [JOURNAL]: `${model.certain(JOURNAL)}background\n` })
+    const line = `echo background >> ${JOURNAL}; echo up; exec ${BACKGROUND}`
+    const { process_id: id } = await server.exec(line, { wait_s: 0 })
+    const { structured } = await server.call('process_read', { process_id: id, until: 'up', wait_s: 50 })
+    if (structured.until_met !== true) throw new Error('the process in the background did not start')
+    processes.set('background', id as string)
+    model.succeed()
+  },
+}
+
+const endBackground: Step = {
+  name: 'end the background process',
+  run: async ({ server, processes }) => {
+    await server.call('process_write', { process_id: processes.get('background'), signal: 'kill' })
+    processes.delete('background')
+  },
+}
+
+/** Waits until the server has put the sandbox to sleep by itself. */
+const eviction: Step = {
+  name: 'eviction',
+  run: async ({ server, containerId }) => {
+    while ((await containerId()) !== undefined) {
+      if (server.child.exitCode !== null || server.child.signalCode !== null) throw new Error('the server is gone')
+      await delay(POLL_MS)
+    }
+  },
+}
+
+/** What a client does, over everything that a server can be killed in. */
+export async function scenario(): Promise<readonly Step[]> {
+  const entries = [
+    { name: 'one.txt', content: 'first of two' },
+    { name: 'two.txt', content: 'second of two' },
+  ]
+  const archive = (await tar(entries)).toString('base64')
+  return [
+    call('write', 'write_file', { path: 'a.txt', content: 'alpha\n' }, () => ({ 'a.txt': 'alpha\n' })),
+    command('command', 'true'),
+    startBackground,
+    call('upload', 'upload', { path: 'inbox', content: archive, encoding: 'base64', extract: 'tar' }, () => ({
+      'inbox/one.txt': 'first of two',
+      'inbox/two.txt': 'second of two',
+    })),
+    call('edit', 'edit_file', { path: 'a.txt', edits: [{ old: 'alpha', new: 'beta' }] }, () => ({
+      'a.txt': 'beta\n',
+    })),
+    call('big write', 'upload', { path: 'big', content: BIG }, () => ({
+      big: BIG,
+    })),
+    endBackground,
+    eviction,
+    command('woken', 'grep -q beta a.txt'),
+    call('restart', 'sandbox_manage', { action: 'restart' }, () => ({})),
+    command('slow', 'sleep 0.3'),
+    call('switch', 'sandbox_manage', { action: 'runtime', runtime: 'node-minimal' }, () => ({})),
+    call('append', 'write_file', { path: 'a.txt', content: 'gamma\n', mode: 'append' }, () => ({
+      'a.txt': 'beta\ngamma\n',
+    })),
+    call('destroy', 'sandbox_manage', { action: 'destroy' }, (model) => model.allGone()),
+  ]
+}
