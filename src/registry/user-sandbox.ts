@@ -7,6 +7,7 @@ import type { Logger } from '../lib/logger.ts'
 import type { SandboxLink } from '../sandbox/link.ts'
 import type { SupervisorClient } from '../supervisor/client.ts'
 import { ConnectionLost, WireError } from '../supervisor/errors.ts'
+import { underHold } from './eviction-hold.ts'
 import type { PlacedSandbox, PlacementOptions } from './placement.ts'
 
 /** What became of the sandbox since the user's last call; undefined when it was simply reused. */
@@ -18,8 +19,10 @@ export interface UserSandboxDeps {
   readonly logger: Logger
 }
 
-/** How long an evicting server holds the sandbox, in milliseconds: enough to remove a container on a busy engine. */
-const EVICTION_HOLD_MS = 10_000
+/** How long a supervisor may take to say whether its sandbox may go, in milliseconds. */
+const EVICTION_ANSWER_MS = 10_000
+/** How long a caller waits for another server's eviction, in milliseconds: enough to remove a container on a busy engine. */
+const EVICTION_WAIT_MS = 20_000
 const HOLD_POLL_MS = 100
 /** How long a caller waits for a start before it is told to come back, in milliseconds: below the 60 s of most MCP clients. */
 const START_WAIT_MS = 45_000
@@ -99,7 +102,7 @@ export class UserSandbox implements SandboxLink {
   }
 
   async afterEviction(signal?: AbortSignal): Promise<SupervisorClient> {
-    const deadline = performance.now() + EVICTION_HOLD_MS * 2
+    const deadline = performance.now() + EVICTION_WAIT_MS
     while (performance.now() < deadline) {
       try {
         const client = await this.client(signal)
@@ -167,9 +170,8 @@ export class UserSandbox implements SandboxLink {
   async #evict(placed: PlacedSandbox, minIdleMs: number): Promise<boolean> {
     const { engine, logger } = this.#deps
     try {
-      const { ok } = await placed.client.quiesce(minIdleMs, EVICTION_HOLD_MS, { deadlineMs: EVICTION_HOLD_MS })
-      if (!ok) return false
-      await engine.containers.remove(placed.containerId)
+      const remove = () => engine.containers.remove(placed.containerId)
+      if (!(await underHold(placed.client, minIdleMs, EVICTION_ANSWER_MS, remove))) return false
     } catch (error) {
       logger.warn({ container: placed.containerId, err: error }, 'eviction failed')
       return false
