@@ -5,7 +5,7 @@ import { runInForeground } from './foreground.mjs'
 import { ensureCacheDir, root } from './paths.mjs'
 
 /** vitest's projects (test/vitest.config.ts), from what needs least to what needs most. */
-const projects = ['unit', 'integration', 'e2e', 'interop', 'security']
+const projects = ['unit', 'integration', 'e2e', 'faults', 'interop', 'security']
 
 const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs')
 

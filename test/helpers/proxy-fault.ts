@@ -30,8 +30,9 @@ export interface ProxyFault {
   readonly onReply?: (request: CountedRequest) => Hooked
 }
 
-/** 'cut' ends the connection without passing on what was asked about. */
-export type Hooked = Promise<'cut' | void> | 'cut' | void
+/** 'cut' ends the connection without passing on what was asked about, 'half' of a request after half of what has come of it. */
+export type Hooked = Promise<Verdict | undefined> | Verdict | undefined
+export type Verdict = 'cut' | 'half'
 
 /** A request with its place among those that the proxy has seen, all connections together, from 1. */
 export interface CountedRequest extends EngineRequest {

@@ -93,10 +93,10 @@ interface Scene {
   begin(request: EngineRequest): { readonly request: CountedRequest; readonly fault: ProxyFault }
 }
 
-/** The request that the replies of a connection belong to: HTTP/1.1 as engines' clients use it has one at a time. */
+/** What the replies of a connection belong to. */
 interface Current {
-  request: CountedRequest | undefined
-  isAnswered: boolean
+  /** Passed on, and nothing came back since. HTTP/1.1 as engines' clients use it has one at a time; frames are sent without waiting. */
+  readonly unanswered: Set<CountedRequest>
   fault: ProxyFault
   filter: (piece: Buffer) => Filtered
 }
@@ -111,7 +111,7 @@ function pass(client: Socket, scene: Scene): void {
   track(engine)
   client.on('close', () => engine.destroy())
   engine.on('close', () => client.destroy())
-  const current: Current = { request: undefined, isAnswered: true, fault, filter: replyFilter(fault) }
+  const current: Current = { unanswered: new Set(), fault, filter: replyFilter(fault) }
   const cut = (): void => {
     client.destroy()
     engine.destroy()
@@ -128,9 +128,10 @@ async function passRequests(client: Socket, engine: Socket, scene: Scene, curren
     for (const { bytes, begins } of parser.push(piece)) {
       if (begins) {
         const begun = scene.begin(begins)
-        if (onRequest && (await onRequest(begun.request)) === 'cut') return void client.destroy()
-        current.request = begun.request
-        current.isAnswered = false
+        const verdict = await onRequest?.(begun.request)
+        if (verdict === 'half') await write(engine, bytes.subarray(0, bytes.length / 2))
+        if (verdict !== undefined) return void client.destroy()
+        current.unanswered.add(begun.request)
         current.fault = begun.fault
         // Of the whole connection unless there is a rule: byte counts are then per reply.
         if (rules.length > 0) current.filter = replyFilter(begun.fault)
@@ -148,9 +149,9 @@ async function passRequests(client: Socket, engine: Socket, scene: Scene, curren
 async function passReplies(engine: Socket, client: Socket, current: Current): Promise<void> {
   const { latencyMs = 0, jitterMs = 0, coalesceBytes = 0, onReply } = current.fault
   for await (const arrived of delayedPieces(engine, { latencyMs, jitterMs, coalesceBytes })) {
-    if (onReply && current.request && !current.isAnswered) {
-      current.isAnswered = true
-      if ((await onReply(current.request)) === 'cut') return void client.destroy()
+    for (const request of current.unanswered) {
+      current.unanswered.delete(request)
+      if ((await onReply?.(request)) !== undefined) return void client.destroy()
     }
     const { piece, isLast } = current.filter(arrived)
     const { dripBytes = piece.length } = current.fault

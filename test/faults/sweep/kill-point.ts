@@ -1,7 +1,9 @@
 import type { CountedRequest } from '../../helpers/proxy-fault.ts'
 
-/** On which side of the engine the server dies: the engine never hears of the request, or has done it and nobody hears the answer. */
-export type Side = 'before' | 'after'
+/**
+ * Where the server dies: before the engine hears of the request · when it has half of it · when it has done it and nobody has heard the answer.
+ */
+export type Side = 'before' | 'within' | 'after'
 
 /** One moment of the scenario. Requests are named by what they are, and counted by name: other requests in between change nothing. */
 export interface KillPoint {
@@ -24,13 +26,14 @@ export function pointName({ request, nth, side }: KillPoint): string {
   return `${side} ${request} ${nth}`
 }
 
-/** Every moment of a recorded run: both sides of each request, in order. */
+/** Every moment of a recorded run, in order. Half a request over HTTP is none to the engine, half a write is what a supervisor may have. */
 export function allPoints(requests: readonly CountedRequest[]): readonly KillPoint[] {
   const counts = new Map<string, number>()
   return requests.flatMap((each) => {
     const request = requestName(each)
     const nth = (counts.get(request) ?? 0) + 1
     counts.set(request, nth)
-    return (['before', 'after'] as const).map((side) => ({ request, nth, side }))
+    const sides: readonly Side[] = request === 'FRAME write' ? ['before', 'within', 'after'] : ['before', 'after']
+    return sides.map((side) => ({ request, nth, side }))
   })
 }

@@ -2,10 +2,10 @@ import { once } from 'node:events'
 import { brokenInvariants, containersOf } from '../../helpers/invariants.ts'
 import type { Canary } from '../../helpers/canary.ts'
 import type { Installation } from '../../helpers/installation.ts'
-import type { CountedRequest, Hooked } from '../../helpers/proxy-fault.ts'
+import type { CountedRequest, Verdict } from '../../helpers/proxy-fault.ts'
 import { startSocketProxy } from '../../helpers/socket-proxy.ts'
 import { startServer, TestServer } from '../../helpers/start-server.ts'
-import { type KillPoint, requestName, type Side } from './kill-point.ts'
+import { type KillPoint, pointName, requestName } from './kill-point.ts'
 import { WorkspaceModel } from './model.ts'
 import { BACKGROUND, JOURNAL, scenario, type Scene } from './scenario.ts'
 
@@ -30,7 +30,7 @@ const PROXIES = (socketPath: string) => ({ ...ENV, DOCKER_HOST: `unix://${socket
 /** The whole scenario without a kill. Resolves to the requests that it made, from the start of the server on. */
 export async function record(installation: Installation): Promise<readonly CountedRequest[]> {
   const { socketPath = '' } = installation.address
-  const proxy = await startSocketProxy(socketPath, { onRequest: () => {} })
+  const proxy = await startSocketProxy(socketPath, {})
   try {
     const user = installation.newUser()
     await using server = await startServer({ user, installation: installation.name, env: PROXIES(proxy.socketPath) })
@@ -49,29 +49,25 @@ export async function runPoint(installation: Installation, canary: Canary, point
   let killedAt = 0
   let seen = 0
   let killed: TestServer | undefined
-  const hook =
-    (side: Side) =>
-    async (request: CountedRequest): Promise<Awaited<Hooked>> => {
-      if (killedAt > 0) return 'cut'
-      if (requestName(request) !== point.request) return undefined
-      // Each request passes the first side once; on the second it has been counted already.
-      if (side === 'before') seen++
-      if (side !== point.side || (side === 'before' ? seen : (places.get(request) ?? seen)) !== point.nth)
-        return undefined
-      killedAt = performance.now()
-      killed?.kill('SIGKILL')
-      await killed?.exited
-      return 'cut'
-    }
-  const places = new Map<CountedRequest, number>()
-  const before = hook('before')
+  const kill = async (verdict: Verdict): Promise<Verdict> => {
+    killedAt = performance.now()
+    killed?.kill('SIGKILL')
+    await killed?.exited
+    return verdict
+  }
+  let target: CountedRequest | undefined
   const proxy = await startSocketProxy(socketPath, {
-    onRequest: async (request) => {
-      const verdict = await before(request)
-      places.set(request, seen)
-      return verdict
+    onRequest: (request) => {
+      if (killedAt > 0) return 'cut'
+      if (requestName(request) !== point.request || ++seen !== point.nth) return undefined
+      target = request
+      if (point.side === 'after') return undefined
+      return kill(point.side === 'within' ? 'half' : 'cut')
     },
-    onReply: hook('after'),
+    onReply: (request) => {
+      if (killedAt > 0) return 'cut'
+      return request === target ? kill('cut') : undefined
+    },
   })
   try {
     killed = new TestServer({ user, installation: installation.name, env: PROXIES(proxy.socketPath) })
@@ -79,7 +75,10 @@ export async function runPoint(installation: Installation, canary: Canary, point
     killed.child.stdout.once('close', () => (closedAt = performance.now()))
     const scene = sceneOf(installation, killed)
     const { step, failedAt, done } = await runUntilKilled(scene)
-    if (killedAt === 0) throw new Error(`the scenario has no ${point.request} ${point.nth}: ${step}\n${killed.stderr}`)
+    if (killedAt === 0) {
+      const names = [...new Set(proxy.requests.map(requestName))].join(', ')
+      throw new Error(`${step}, and no ${pointName(point)} among: ${names}`)
+    }
     await killed.exited
 
     const startedAt = performance.now()
