@@ -16,6 +16,8 @@ export interface Canary extends AsyncDisposable {
 }
 
 const PROCESS = 'sleep 9009'
+/** Longer than any sweep; a command has a timeout of minutes unless it asks for more. */
+const LIFETIME_S = 3600
 const TREE = 'find . -type f -exec sha256sum {} +'
 
 /** Sets them up. `await using` removes what no installation does. */
@@ -23,7 +25,7 @@ export async function startCanary(installation: Installation): Promise<Canary> {
   const user = installation.newUser()
   const server = await installation.start({ user, env: { SANDBOX_IDLE_TIMEOUT: '0' } })
   await server.output(`mkdir nest; head -c 100000 /dev/urandom > nest/egg; echo song > voice`)
-  await startInBackground(server, PROCESS)
+  await startInBackground(server, PROCESS, { timeout_s: LIFETIME_S })
   const tree = await server.output(TREE)
   const idOf = async () => (await installation.containers(user)).map(({ id }) => id).join()
   const id = await idOf()

@@ -2,8 +2,12 @@ import type { CallOptions } from './mcp-client.ts'
 import type { ToolCaller } from './tool-caller.ts'
 
 /** Starts a command in the background. Resolves to its process id. */
-export async function startInBackground(server: ToolCaller, command: string): Promise<string> {
-  const { status, process_id: id } = await server.exec(command, { wait_s: 0 })
+export async function startInBackground(
+  server: ToolCaller,
+  command: string,
+  args: Record<string, unknown> = {},
+): Promise<string> {
+  const { status, process_id: id } = await server.exec(command, { wait_s: 0, ...args })
   if (status !== 'running') throw new Error(`ended at once: ${command}`)
   return id as string
 }
