@@ -67,8 +67,10 @@ export interface ContainerSpec {
   /** Image reference or id. Never pulled by create. */
   readonly image: string
   readonly labels: Labels
-  /** The uid, and gid, of PID 1 and of everything the user runs. Not 0. */
+  /** The uid, and without `gid` also the gid, of PID 1 and of everything the user runs. Not 0. */
   readonly uid: number
+  /** Not 0. */
+  readonly gid?: number
   /** The uid that may speak to the supervisor; exec streams run as it. */
   readonly bridgeUid: number
   /** The whole environment of PID 1. */
@@ -77,6 +79,11 @@ export interface ContainerSpec {
   readonly workDir: string
   /** The one volume, mounted read-write at `mountPath`, directly under "/". Without one nothing outlives the container. */
   readonly volume?: { readonly name: string; readonly mountPath: string }
+  /**
+   * In place of a volume, a directory of the engine's machine that the operator named: an existing one, without links in its path. It is mounted
+   * privately and alone, without what is mounted below it.
+   */
+  readonly bind?: { readonly source: string; readonly mountPath: string }
   readonly limits: ContainerLimits
   /**
    * "none": no interface but lo. "bridge": the engine's default network (operator's choice). "host": the host's own interfaces; never
@@ -126,6 +133,10 @@ export interface ContainerDetails extends ContainerSummary {
   readonly startedAtMs: number
   readonly exitCode: number | undefined
   readonly oomKilled: boolean
+  /** Its working directory; empty when it has none. */
+  readonly workDir: string
+  /** The environment of its first program: lines "NAME=value". */
+  readonly env: readonly string[]
   /** What is in force, read back from the engine: compare it with the spec before the container is used. */
   readonly effective: EffectiveProfile
 }
@@ -150,9 +161,12 @@ export interface EffectiveProfile {
   readonly ipcMode: string
   readonly mounts: readonly {
     readonly type: string
+    /** Of a volume its name, of a directory its path on the engine's machine. */
     readonly name: string
     readonly target: string
     readonly readOnly: boolean
+    /** Of a directory: whether mounts made on one side show on the other (mount_namespaces(7)). */
+    readonly propagation?: string
   }[]
 }
 
@@ -181,6 +195,20 @@ export interface Containers {
   list(labels: Labels, options?: CallOptions): Promise<readonly ContainerSummary[]>
   /** Runs `command` in the running container, as `uid`, and gives its stdin and stdout as one stream. */
   openStream(idOrName: string, spec: StreamSpec, options?: CallOptions): Promise<ContainerStream>
+  /**
+   * Puts a program into a container that the operator named, unless it is there as it should be: a directory right under "/" with this one file,
+   * both root's, writable by nobody. Reads back what is there; `unsafe_engine` when that is something else. Never for a name that sandboxed code
+   * has a say in: it works as root.
+   */
+  putProgram(idOrName: string, program: ProgramFile, options?: CallOptions): Promise<void>
+}
+
+export interface ProgramFile {
+  /** Name of the directory, without a slash. */
+  readonly directory: string
+  /** Name of the file, without a slash. */
+  readonly name: string
+  readonly content: Uint8Array
 }
 
 export interface StreamSpec {

@@ -14,9 +14,8 @@ export interface Mismatch {
  * no-new-privileges).
  */
 export function findMismatches(spec: ContainerSpec, effective: EffectiveProfile): readonly Mismatch[] {
-  const { volume } = spec
   const wanted: EffectiveProfile = {
-    user: `${spec.uid}:${spec.uid}`,
+    user: `${spec.uid}:${spec.gid ?? spec.uid}`,
     ...effectiveLimits(spec.limits),
     readOnlyRoot: true,
     privileged: false,
@@ -27,7 +26,7 @@ export function findMismatches(spec: ContainerSpec, effective: EffectiveProfile)
     networkMode: spec.network,
     pidMode: '',
     ipcMode: 'private',
-    mounts: volume ? [{ type: 'volume', name: volume.name, target: volume.mountPath, readOnly: false }] : [],
+    mounts: wantedMounts(spec),
   }
   return compare(wanted, effective)
 }
@@ -48,4 +47,14 @@ function compare(wanted: Partial<EffectiveProfile>, effective: EffectiveProfile)
   return (Object.keys(wanted) as (keyof EffectiveProfile)[])
     .filter((protection) => !isDeepStrictEqual(wanted[protection], effective[protection]))
     .map((protection) => ({ protection, wanted: wanted[protection], actual: effective[protection] }))
+}
+
+/** Nothing that is mounted on one side shows on the other. */
+export const BIND_PROPAGATION = 'rprivate'
+
+/** The one mount of a sandbox, as it is to be read back. */
+export function wantedMounts({ volume, bind }: ContainerSpec): EffectiveProfile['mounts'] {
+  if (volume) return [{ type: 'volume', name: volume.name, target: volume.mountPath, readOnly: false }]
+  if (!bind) return []
+  return [{ type: 'bind', name: bind.source, target: bind.mountPath, readOnly: false, propagation: BIND_PROPAGATION }]
 }

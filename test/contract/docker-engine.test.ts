@@ -1,6 +1,6 @@
 import { afterAll } from 'vitest'
 import { removeByLabel, useDocker } from '../helpers/docker.ts'
-import { rawDocker } from '../helpers/raw-docker.ts'
+import { foreignContainer, rawDocker } from '../helpers/raw-docker.ts'
 import { proxiedEngine } from '../helpers/proxied-engine.ts'
 import { CALL_LABELS } from './engine-calls.ts'
 import { engineContract, type EngineSubject } from './engine.contract.ts'
@@ -22,5 +22,6 @@ engineContract('docker', (): EngineSubject => ({
   hung: () => proxiedEngine(docker.address, { stallAfterBytes: 0 }),
   weakened: () => proxiedEngine(docker.address, { rewrite: withoutPidsLimit }),
   kill: (id) => rawDocker(docker.address).getContainer(id).kill(),
+  foreign: () => foreignContainer(docker.address, { labels: docker.labels }),
   cleanUp: () => removeByLabel(docker.engine, docker.labels),
 }))

@@ -35,6 +35,11 @@ export const CALLS: readonly EngineCall[] = [
     name: 'containers.openStream',
     run: ({ containers }, options) => containers.openStream(NAME, { command: ['true'], uid: 20_001 }, options),
   },
+  {
+    name: 'containers.putProgram',
+    run: ({ containers }, options) =>
+      containers.putProgram(NAME, { directory: '.test', name: 'program', content: Buffer.from('x') }, options),
+  },
   { name: 'volumes.ensure', run: ({ volumes }, options) => volumes.ensure(NAME, CALL_LABELS, options) },
   { name: 'volumes.inspect', run: ({ volumes }, options) => volumes.inspect(NAME, options) },
   { name: 'volumes.list', run: ({ volumes }, options) => volumes.list({}, options) },

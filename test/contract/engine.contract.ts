@@ -5,6 +5,8 @@ import { CALLS } from './engine-calls.ts'
 import { describeContainers } from './engine-containers.contract.ts'
 import { describeEvents } from './engine-events.contract.ts'
 import { describeImages } from './engine-images.contract.ts'
+import { describeDirectories } from './engine-directories.contract.ts'
+import { describePrograms } from './engine-programs.contract.ts'
 import { describeStreams } from './engine-streams.contract.ts'
 import { describeVolumes } from './engine-volumes.contract.ts'
 import { expectCode } from '../helpers/expect-code.ts'
@@ -24,6 +26,8 @@ export interface EngineSubject {
   weakened(): Promise<{ readonly engine: Engine; close(): Promise<void> }>
   /** Ends a running container from outside, as `docker kill` does. */
   kill(id: string): Promise<void>
+  /** A running container that somebody else made: with the labels, as an engine makes one when nothing is asked for. Its id. */
+  foreign(): Promise<string>
   /** Removes everything with the labels. */
   cleanUp(): Promise<void>
 }
@@ -94,6 +98,8 @@ export function engineContract(driver: string, makeSubject: () => EngineSubject,
     describeVolumes(() => subject)
     describeEvents(() => subject)
     describeStreams(() => subject)
+    describePrograms(() => subject)
+    describeDirectories(() => subject)
     describeImages(() => subject, differences)
   })
 }

@@ -67,6 +67,7 @@ engineContract('fake', (): EngineSubject => {
       }
       return Promise.resolve({ engine, close })
     },
+    foreign: () => Promise.resolve(engine.foreign({ labels })),
     kill: (id) => Promise.resolve(engine.kill(id)),
     async cleanUp() {
       for (const container of await engine.containers.list(labels)) await engine.containers.remove(container.id)

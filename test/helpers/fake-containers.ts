@@ -1,20 +1,34 @@
 import { createHash, randomUUID } from 'node:crypto'
-import type { ContainerDetails, Containers, ContainerSpec, ContainerSummary } from '../../src/engine/engine.ts'
+import type { ContainerDetails, Containers, ContainerSpec, ContainerSummary, Labels } from '../../src/engine/engine.ts'
 import type { EffectiveProfile } from '../../src/engine/engine.ts'
-import { effectiveLimits, findLimitMismatches, findMismatches, type Mismatch } from '../../src/engine/verify.ts'
+import {
+  effectiveLimits,
+  findLimitMismatches,
+  findMismatches,
+  type Mismatch,
+  wantedMounts,
+} from '../../src/engine/verify.ts'
 import { SandboxError } from '../../src/errors/sandbox-error.ts'
 import { hasLabels, type FakeContainer, type FakeWorld } from './fake-world.ts'
+import { containerSpec } from './specs.ts'
 import { memoryStream } from './memory-stream.ts'
 
 /** Ends a container as if it had been killed from outside, or had run out of memory. */
 export type Kill = (idOrName: string, end?: { readonly exitCode?: number; readonly oom?: boolean }) => void
+
+/** Makes a running container that nobody asked this engine for. */
+export type Foreign = (options?: { readonly name?: string; readonly labels?: Labels }) => string
 
 /** SIGKILL and SIGTERM as a shell tells them: 128 + the signal's number. */
 const KILLED = 137
 const TERMINATED = 143
 
 /** The containers of the fake, and the handle that kills one. */
-export function fakeContainers(world: FakeWorld): { readonly api: Containers; readonly kill: Kill } {
+export function fakeContainers(world: FakeWorld): {
+  readonly api: Containers
+  readonly kill: Kill
+  readonly foreign: Foreign
+} {
   const { containers, call } = world
   const find = (idOrName: string): FakeContainer | undefined =>
     containers.get(idOrName) ?? [...containers.values()].find(({ spec }) => spec.name === idOrName)
@@ -103,6 +117,16 @@ export function fakeContainers(world: FakeWorld): { readonly api: Containers; re
         [...containers.values()].filter(({ spec }) => hasLabels(spec.labels, labels)).map(toSummary),
       ),
 
+    putProgram: (idOrName, program, options) =>
+      call('containers.putProgram', options, () => {
+        if ([program.directory, program.name].some((name) => name.includes('/'))) {
+          throw new SandboxError('invalid_argument', 'A program is put under plain names.')
+        }
+        const container = mustFind(idOrName)
+        if (!container.isForeign) throw notPossible('write to a read-only root')
+        container.programs.set(program.directory, program)
+      }),
+
     openStream: (idOrName, spec, options) =>
       call('containers.openStream', options, () => {
         const container = mustFind(idOrName)
@@ -115,14 +139,21 @@ export function fakeContainers(world: FakeWorld): { readonly api: Containers; re
       }),
   }
 
+  const foreign: Foreign = ({ name = randomUUID(), labels = {} } = {}) => {
+    const id = create(world, containerSpec({ name, labels, image: [...world.images.keys()][0] ?? '' }))
+    Object.assign(mustFind(id), { state: 'running', isForeign: true, incarnation: 1 })
+    return id
+  }
+
   return {
     api,
+    foreign,
     kill: (idOrName, { exitCode = KILLED, oom = false } = {}) => end(mustFind(idOrName), exitCode, oom),
   }
 }
 
 function create(world: FakeWorld, spec: ContainerSpec): string {
-  if (spec.uid === 0 || spec.bridgeUid === 0) {
+  if (spec.uid === 0 || spec.gid === 0 || spec.bridgeUid === 0) {
     throw new SandboxError('invalid_argument', 'Nothing in a sandbox may run as root.')
   }
   const image = world.images.get(spec.image) ?? [...world.images.values()].find(({ id }) => id === spec.image)
@@ -142,6 +173,8 @@ function create(world: FakeWorld, spec: ContainerSpec): string {
     oomKilled: false,
     incarnation: 0,
     streams: new Set(),
+    programs: new Map(),
+    isForeign: false,
   })
   // As Docker does, a volume that does not exist is made, without labels.
   if (spec.volume && !world.volumes.has(spec.volume.name)) world.volumes.set(spec.volume.name, {})
@@ -167,13 +200,15 @@ function toDetails(world: FakeWorld, container: FakeContainer): ContainerDetails
     startedAtMs,
     exitCode,
     oomKilled,
+    workDir: container.spec.workDir,
+    env: Object.entries(container.spec.env).map(([name, value]) => `${name}=${value}`),
     effective: effective(world, container.spec),
   }
 }
 
 function effective({ options }: FakeWorld, spec: ContainerSpec): EffectiveProfile {
   const applied: EffectiveProfile = {
-    user: `${spec.uid}:${spec.uid}`,
+    user: `${spec.uid}:${spec.gid ?? spec.uid}`,
     ...effectiveLimits(spec.limits),
     readOnlyRoot: true,
     privileged: false,
@@ -184,9 +219,7 @@ function effective({ options }: FakeWorld, spec: ContainerSpec): EffectiveProfil
     networkMode: spec.network,
     pidMode: '',
     ipcMode: 'private',
-    mounts: spec.volume
-      ? [{ type: 'volume', name: spec.volume.name, target: spec.volume.mountPath, readOnly: false }]
-      : [],
+    mounts: wantedMounts(spec),
   }
   return options.weaken?.(applied) ?? applied
 }

@@ -21,6 +21,8 @@ export interface FakeEngine extends Engine {
   /** Ends a container as if it had been killed from outside, or had run out of memory. */
   readonly kill: Kill
   /** Tells everybody who follows the events that the engine was away. */
+  /** A running container that this engine was not asked for: without any protection. Its id. */
+  foreign(options?: { readonly name?: string; readonly labels?: Labels }): string
   reconnect(): void
   /** Names of the methods that were called, in order. */
   readonly calls: readonly string[]
@@ -55,6 +57,7 @@ export function createFakeEngine(options: FakeEngineOptions = {}): FakeEngine {
     fail: (method, fault) => void faults.set(method, fault),
     heal: () => faults.clear(),
     kill: containers.kill,
+    foreign: containers.foreign,
     reconnect() {
       for (const listener of listeners) listener({ type: 'reconnected', timeMs: Date.now() })
     },

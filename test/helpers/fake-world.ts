@@ -1,5 +1,5 @@
 import type { CallOptions, ContainerEvent, ContainerSpec, ContainerState, EngineInfo } from '../../src/engine/engine.ts'
-import type { EffectiveProfile, Labels, StreamSpec } from '../../src/engine/engine.ts'
+import type { EffectiveProfile, Labels, ProgramFile, StreamSpec } from '../../src/engine/engine.ts'
 import type { ProgramEnd } from './memory-stream.ts'
 
 /** A container as a stream handler sees it. */
@@ -14,6 +14,10 @@ export interface FakeContainer {
   /** Counts the starts: what lives in memory inside must not survive a restart. */
   incarnation: number
   readonly streams: Set<ProgramEnd>
+  /** What was put into it, by directory. */
+  readonly programs: Map<string, ProgramFile>
+  /** Made by somebody else, with a root that can be written. */
+  isForeign: boolean
 }
 
 export interface FakeEngineOptions {

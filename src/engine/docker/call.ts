@@ -6,7 +6,7 @@ import { SandboxError } from '../../errors/sandbox-error.ts'
 import { deferred } from '../../lib/deferred.ts'
 import type { CallOptions } from '../engine.ts'
 import { isReply, type Dial, type DialRequest } from './dial.ts'
-import { parseJson, readJsonLines, readText } from './reply.ts'
+import { parseJson, readBytes, readJsonLines, readText } from './reply.ts'
 import { BadReplyError, statusError, transportError, type CodeByStatus } from './translate-error.ts'
 
 /** One call of the engine's API. */
@@ -72,6 +72,11 @@ export class EngineApi {
   /** As {@link json}; undefined for a status in `absent`. */
   find<T>(call: OptionalApiCall, schema: z.ZodType<T>): Promise<T | undefined> {
     return this.#reply(call, call.absent, (reply) => (isOk(reply) ? readJson(reply, schema) : readNothing(reply)))
+  }
+
+  /** Reads the reply as bytes, `maxBytes` of them at most; undefined for a status in `absent`. */
+  findBytes(call: OptionalApiCall, maxBytes: number): Promise<Buffer | undefined> {
+    return this.#reply(call, call.absent, (reply) => (isOk(reply) ? readBytes(reply, maxBytes) : readNothing(reply)))
   }
 
   /** Makes a call whose reply holds nothing of interest. */

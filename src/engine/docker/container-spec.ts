@@ -1,4 +1,5 @@
 import type { ContainerSpec } from '../engine.ts'
+import { BIND_PROPAGATION } from '../verify.ts'
 import { MASKED_PATHS, READONLY_PATHS } from './hidden-paths.ts'
 import { seccompProfile } from './seccomp.ts'
 
@@ -27,7 +28,7 @@ export function toContainerBody(spec: ContainerSpec, image: SpecImage) {
     Image: image.id,
     // Root inside is root on the host for every kernel check that a namespace does not cover. A uid of its own for each user:
     // the kernel counts inotify watches, queues and pending signals per uid of the host, across containers.
-    User: `${spec.uid}:${spec.uid}`,
+    User: `${spec.uid}:${spec.gid ?? spec.uid}`,
     // The image's own entrypoint must not run: it would come before the supervisor, and may be anything.
     Entrypoint: [] as string[],
     Cmd: [...spec.command],
@@ -72,7 +73,7 @@ export function toContainerBody(spec: ContainerSpec, image: SpecImage) {
         // that no byte size counts. exec: builds run what they make here, and the workspace allows it anyway.
         '/tmp': `rw,exec,nosuid,nodev,size=${limits.tmpBytes},nr_inodes=16k,mode=1777`,
         // Spooled output, apart from /tmp so that neither can fill the other; no other uid (the bridge's) reads it.
-        '/tmp/.sandbox': `rw,noexec,nosuid,nodev,size=${limits.spoolBytes},nr_inodes=16k,mode=0700,uid=${spec.uid},gid=${spec.uid}`,
+        '/tmp/.sandbox': `rw,noexec,nosuid,nodev,size=${limits.spoolBytes},nr_inodes=16k,mode=0700,uid=${spec.uid},gid=${spec.gid ?? spec.uid}`,
       },
       // /dev/shm counts as memory; its default of 64 MiB may be most of a small sandbox.
       ShmSize: limits.shmBytes,
@@ -93,10 +94,8 @@ export function toContainerBody(spec: ContainerSpec, image: SpecImage) {
         ulimit('fsize', limits.fileBytes),
       ],
       // The mount point is directly under "/", which nobody inside can write: swapping the parent of a mount point for a link is
-      // how CVE-2026-41568 and CVE-2026-42306 reach the host. Never a bind: a path of the host inside is a path out.
-      Mounts: spec.volume
-        ? [{ Type: 'volume' as const, Source: spec.volume.name, Target: spec.volume.mountPath, ReadOnly: false }]
-        : [],
+      // how CVE-2026-41568 and CVE-2026-42306 reach the host. No path of the host, unless the operator named one to be the workspace.
+      Mounts: mounts(spec),
       // The supervisor is PID 1 and reaps orphans itself; the engine's init would run with the user's rights and could be killed.
       Init: false,
       // No message queue, shared memory or cgroup path in common with other containers or the host.
@@ -130,6 +129,18 @@ function environment(env: Readonly<Record<string, string>>, imageEnv: readonly s
     ...Object.entries(env).map(([name, value]) => `${name}=${value}`),
     ...imageNames.filter((name) => !(name in env)),
   ]
+}
+
+function mounts({ volume, bind }: ContainerSpec) {
+  if (volume) {
+    return [{ Type: 'volume' as const, Source: volume.name, Target: volume.mountPath, ReadOnly: false }]
+  }
+  if (!bind) return []
+  // Alone: another file system that is mounted below the directory (a backup disk, /proc of a chroot) was not named. Private: nothing that
+  // either side mounts later shows on the other. The engine makes no directory that is missing. It knows no nosuid and nodev for a bind; no
+  // new privileges and no CAP_MKNOD, with the device rules of the container, stand in for them.
+  const options = { Propagation: BIND_PROPAGATION, NonRecursive: true }
+  return [{ Type: 'bind' as const, Source: bind.source, Target: bind.mountPath, ReadOnly: false, BindOptions: options }]
 }
 
 function ulimit(name: string, value: number) {

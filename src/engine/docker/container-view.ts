@@ -31,7 +31,13 @@ export const InspectedContainer = z.object({
     ExitCode: z.number(),
     StartedAt: z.string(),
   }),
-  Config: z.object({ Image: z.string(), User: z.string(), Labels: labels }),
+  Config: z.object({
+    Image: z.string(),
+    User: z.string(),
+    Labels: labels,
+    WorkingDir: z.string().default(''),
+    Env: texts,
+  }),
   HostConfig: z.object({
     Memory: z.number(),
     MemorySwap: z.number(),
@@ -50,7 +56,14 @@ export const InspectedContainer = z.object({
     IpcMode: z.string(),
   }),
   Mounts: z.array(
-    z.object({ Type: z.string(), Name: z.string().default(''), Destination: z.string(), RW: z.boolean() }),
+    z.object({
+      Type: z.string(),
+      Name: z.string().default(''),
+      Source: z.string().default(''),
+      Destination: z.string(),
+      RW: z.boolean(),
+      Propagation: z.string().default(''),
+    }),
   ),
 })
 
@@ -78,6 +91,8 @@ export function toDetails(inspected: z.infer<typeof InspectedContainer>): Contai
     startedAtMs: Math.max(0, Date.parse(State.StartedAt) || 0),
     exitCode: state === 'exited' ? State.ExitCode : undefined,
     oomKilled: State.OOMKilled,
+    workDir: Config.WorkingDir,
+    env: Config.Env,
     effective: toEffective(inspected),
   }
 }
@@ -98,11 +113,12 @@ function toEffective({ Config, HostConfig, Mounts }: z.infer<typeof InspectedCon
     networkMode: HostConfig.NetworkMode,
     pidMode: HostConfig.PidMode,
     ipcMode: HostConfig.IpcMode,
-    mounts: Mounts.map(({ Type, Name, Destination, RW }) => ({
+    mounts: Mounts.map(({ Type, Name, Source, Destination, RW, Propagation }) => ({
       type: Type,
-      name: Name,
+      name: Type === 'bind' ? Source : Name,
       target: Destination,
       readOnly: !RW,
+      ...(Type === 'bind' && { propagation: Propagation }),
     })),
   }
 }

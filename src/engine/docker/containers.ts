@@ -15,6 +15,7 @@ import { toContainerBody } from './container-spec.ts'
 import { InspectedContainer, ListedContainer, toDetails, toSummary } from './container-view.ts'
 import { openExecStream } from './exec-stream.ts'
 import { findImage } from './images.ts'
+import { putProgram } from './put-program.ts'
 
 const READ_DEADLINE_MS = 10_000
 const CHANGE_DEADLINE_MS = 30_000
@@ -76,12 +77,15 @@ export function dockerContainers(api: EngineApi): Containers {
       return listed.map(toSummary)
     },
 
+    putProgram: (idOrName, program, options) =>
+      putProgram(api, idOrName, program, limitsOf(options, CHANGE_DEADLINE_MS)),
+
     openStream: (idOrName, spec, options) => openExecStream(api, idOrName, spec, limitsOf(options, CHANGE_DEADLINE_MS)),
   }
 }
 
 async function create(api: EngineApi, spec: ContainerSpec, limits: CallLimits): Promise<{ readonly id: string }> {
-  if (spec.uid === 0 || spec.bridgeUid === 0) {
+  if (spec.uid === 0 || spec.gid === 0 || spec.bridgeUid === 0) {
     throw new SandboxError('invalid_argument', 'Nothing in a sandbox may run as root.')
   }
   const image = await findImage(api, spec.image, limits)

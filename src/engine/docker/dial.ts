@@ -6,7 +6,7 @@ import type { EngineAddress } from './engine-address.ts'
 
 /** One HTTP request to the engine. */
 export interface DialRequest {
-  readonly method: 'GET' | 'POST' | 'DELETE'
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
   /** Path without a query. */
   readonly path: string
   readonly query?: Readonly<Record<string, unknown>> | undefined

@@ -21,6 +21,11 @@ async function* pieces(reply: IncomingMessage): AsyncGenerator<Buffer> {
 
 /** Reads a whole reply of bounded size as text. */
 export async function readText(reply: IncomingMessage, maxBytes: number = MAX_REPLY_BYTES): Promise<string> {
+  return (await readBytes(reply, maxBytes)).toString()
+}
+
+/** Reads a whole reply of bounded size. */
+export async function readBytes(reply: IncomingMessage, maxBytes: number): Promise<Buffer> {
   const parts: Buffer[] = []
   let size = 0
   for await (const piece of pieces(reply)) {
@@ -28,7 +33,7 @@ export async function readText(reply: IncomingMessage, maxBytes: number = MAX_RE
     if (size > maxBytes) throw new BadReplyError(`the reply is larger than ${maxBytes} bytes`)
     parts.push(piece)
   }
-  return Buffer.concat(parts).toString()
+  return Buffer.concat(parts)
 }
 
 /** Reads a reply that is a sequence of JSON values, one a line, each of bounded length. */

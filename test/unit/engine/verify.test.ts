@@ -84,3 +84,17 @@ describe('a container without a volume, on the host’s network', () => {
     expect(mismatch?.protection).toBe('mounts')
   })
 })
+
+test.each([
+  ['another directory', { name: '/srv' }],
+  ['a mount that shows on the host', { propagation: 'rshared' }],
+  ['a read-only one', { readOnly: true }],
+])('%s than the one that was asked for is named', (_what, other) => {
+  const { volume: _volume, ...rest } = spec
+  const bound = { ...rest, bind: { source: '/srv/ada', mountPath: '/workspace' } }
+  const mount = { type: 'bind', name: '/srv/ada', target: '/workspace', readOnly: false, propagation: 'rprivate' }
+  expect(findMismatches(bound, { ...asWanted, mounts: [mount] })).toEqual([])
+  expect(findMismatches(bound, { ...asWanted, mounts: [{ ...mount, ...other }] })).toMatchObject([
+    { protection: 'mounts' },
+  ])
+})

@@ -120,3 +120,18 @@ test('without a volume and on another network all protections stay, and nothing 
   })
   expect(HostConfig).toMatchObject({ NetworkMode: 'host', Mounts: [] })
 })
+
+test('a directory of the host is mounted alone and privately, in place of the volume', () => {
+  const { volume: _volume, ...rest } = containerSpec({ name: 'box' })
+  const bound = toContainerBody({ ...rest, gid: 100, bind: { source: '/srv/ada', mountPath: '/workspace' } }, IMAGE)
+  expect(bound.User).toBe('20001:100')
+  expect(bound.HostConfig.Mounts).toEqual([
+    {
+      Type: 'bind',
+      Source: '/srv/ada',
+      Target: '/workspace',
+      ReadOnly: false,
+      BindOptions: { Propagation: 'rprivate', NonRecursive: true },
+    },
+  ])
+})
