@@ -7,6 +7,7 @@ import { measuredEngine } from './engine/measured-engine.ts'
 import type { Logger } from './lib/logger.ts'
 import { noTelemetry, type Telemetry } from './lib/telemetry.ts'
 import { Admission } from './registry/admission.ts'
+import { readMemory } from './registry/memory-watch.ts'
 import { Registry } from './registry/registry.ts'
 import { IDLE_EXIT_FACTOR } from './registry/modes/user-profile.ts'
 import { runtimeInfo, type RuntimeInfo } from './registry/runtime-info.ts'
@@ -111,7 +112,14 @@ export function createApp(
       ociRuntime: config.ociRuntime || undefined,
       runtimes: catalogue.names,
     }),
-    maxSandboxes: config.maxSandboxes,
+    freezeAfterMs: config.freezeAfter,
+    maxRunning: config.maxRunning,
+    queueTimeoutMs: config.queueTimeout,
+    memory: {
+      floorBytes: config.memoryFloor,
+      // Of another machine's memory nothing is known here.
+      read: () => (address.socketPath === undefined ? Promise.resolve(undefined) : readMemory()),
+    },
     maxStarts: availableParallelism(),
     logger,
     telemetry,

@@ -65,11 +65,24 @@ export function createMetrics(version: string): Metrics {
   const refusals = counter('calls_refused_total', 'Calls that got no place, by reason.', ['reason'])
   const startSeconds = histogram(
     'sandbox_start_duration_seconds',
-    'Time to bring a sandbox to life, by outcome: created, resumed, found (adopted) or an error code.',
+    'Time to bring a sandbox to life, by outcome: created, thawed, resumed, found (adopted) or an error code.',
     ['outcome'],
     ENGINE_BUCKETS,
   )
   const evictions = counter('sandbox_evictions_total', 'Sandboxes put to sleep, by reason.', ['reason'])
+  const freezes = counter('sandbox_freezes_total', 'Idle sandboxes that were frozen.', [])
+  const archiveSeconds = histogram(
+    'sandbox_archive_duration_seconds',
+    'Time to archive the files of a sleeping sandbox, by outcome: ok, undone or an error code.',
+    ['outcome'],
+    BUILD_BUCKETS,
+  )
+  const roomSeconds = histogram(
+    'room_wait_seconds',
+    'Time that users waited for a place for their sandbox; others are not in it.',
+    [],
+    CALL_BUCKETS,
+  )
   const engineSeconds = histogram(
     'engine_call_duration_seconds',
     'Time of a call of the container engine.',
@@ -128,6 +141,9 @@ export function createMetrics(version: string): Metrics {
     callRefused: (reason) => refusals.inc({ reason }),
     sandboxStart: (outcome, ms) => startSeconds.observe({ outcome }, ms / 1000),
     sandboxEvicted: (reason) => evictions.inc({ reason }),
+    sandboxFrozen: () => freezes.inc(),
+    sandboxArchived: (outcome, ms) => archiveSeconds.observe({ outcome }, ms / 1000),
+    roomWaited: (ms) => roomSeconds.observe(ms / 1000),
     engineCall(operation, outcome, ms) {
       engineSeconds.observe({ operation }, ms / 1000)
       if (outcome !== 'ok') engineErrors.inc({ operation, code: outcome })

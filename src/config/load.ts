@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { SandboxError } from '../errors/sandbox-error.ts'
+import { inconsistencies } from './consistency.ts'
 import { type Config, flagOf, SETTING_KEYS, type SettingKey, SETTINGS, variableOf } from './settings.ts'
 
 /** Where a value comes from: "default", "file config.json", "env SANDBOX_USER", "flag --user". */
@@ -36,6 +37,7 @@ export function loadConfig({ flags, env, file }: ConfigInput): LoadedConfig {
     if (Object.hasOwn(SETTINGS, key)) continue
     problems.push(`${key} (file ${file}): unknown setting; known are ${SETTING_KEYS.join(', ')}`)
   }
+  if (problems.length === 0) problems.push(...inconsistencies(config as Config))
   if (problems.length > 0) throw new SandboxError('config_invalid', problems.join('\n'))
   return { config: Object.freeze(config) as Config, origin }
 }

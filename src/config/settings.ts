@@ -322,6 +322,13 @@ export const SETTINGS = {
     about:
       'Address of the container engine (unix://, tcp://, ssh://). Empty: DOCKER_HOST, the docker context, the usual sockets.',
   },
+  freezeAfter: {
+    schema: duration(0),
+    fallback: '0',
+    about:
+      'Idle time after which a sandbox is frozen: its processes stand still, and the next call thaws them. 0 = never: that saves the CPU ' +
+      'time of what users left running, and no memory.',
+  },
   idleTimeout: {
     schema: duration(0),
     fallback: '30m',
@@ -333,10 +340,19 @@ export const SETTINGS = {
     about: 'What happens to idle sandboxes when the server ends: keep them for the next one, or evict them.',
   },
   maxTimeout: { schema: duration(1000), fallback: '1h', about: 'Largest timeout_s that a command may ask for.' },
-  maxSandboxes: {
+  maxRunning: {
     schema: integer(1, 100_000),
     fallback: 200,
-    about: 'Sandboxes of this server that may run at once.',
+    about:
+      'Sandboxes of this server that may run at once, frozen ones included. For a further one the one that was idle longest is evicted; ' +
+      'where none is idle the call waits for the queue timeout.',
+  },
+  memoryFloor: {
+    schema: bytes(0),
+    fallback: '256MiB',
+    about:
+      'Memory of this machine that is to stay available: below it, idle sandboxes are evicted, longest idle first. 0 = not looked at. ' +
+      'Linux only, with the engine on this machine.',
   },
   sessionIdle: {
     schema: duration(1000),
@@ -364,7 +380,8 @@ export const SETTINGS = {
   queueTimeout: {
     schema: duration(0),
     fallback: '10s',
-    about: 'How long a call beyond these caps waits for its place before it is refused with sandbox_limit.',
+    about:
+      'How long a call beyond these caps, or beyond maxRunning, waits for its place before it is refused with sandbox_limit.',
   },
   tools: {
     schema: z.enum(['core', 'code', 'all']),

@@ -13,6 +13,11 @@ export interface Telemetry {
   /** A sandbox was brought to life, or was not; `outcome` is how, or an error code. The time includes the build of an image. */
   sandboxStart(outcome: string, ms: number): void
   sandboxEvicted(reason: EvictionReason): void
+  sandboxFrozen(): void
+  /** A sleeping sandbox's files were archived ("ok"), or were not: "undone", because the user came back, or an error code. */
+  sandboxArchived(outcome: string, ms: number): void
+  /** A user who had to wait for a place for their sandbox got one. */
+  roomWaited(ms: number): void
   /** One operation of the engine, "containers.create"; `outcome` is "ok" or an error code. */
   engineCall(operation: string, outcome: string, ms: number): void
   /** The image of a runtime was built, or was not. */
@@ -23,11 +28,11 @@ export interface Telemetry {
   bytesTransferred(direction: 'in' | 'out', bytes: number): void
 }
 
-/** The queue was full · the call's time in the queue ran out. */
-export type CallRefusal = 'queue_full' | 'queue_timeout'
+/** The queue was full · the call's time in the queue ran out · no sandbox made room in time · no more users may have a sandbox. */
+export type CallRefusal = 'queue_full' | 'queue_timeout' | 'no_room' | 'too_many_users'
 
-/** It was not used for the idle timeout · its place was needed · the server ended. */
-export type EvictionReason = 'idle' | 'room' | 'exit'
+/** It was not used for the idle timeout · its place was needed · the machine ran short of memory · the server ended. */
+export type EvictionReason = 'idle' | 'room' | 'memory' | 'exit'
 
 /** Counts nothing. */
 export const noTelemetry: Telemetry = {
@@ -36,6 +41,9 @@ export const noTelemetry: Telemetry = {
   callRefused() {},
   sandboxStart() {},
   sandboxEvicted() {},
+  sandboxFrozen() {},
+  sandboxArchived() {},
+  roomWaited() {},
   engineCall() {},
   imageBuild() {},
   httpRequest() {},

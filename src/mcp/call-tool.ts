@@ -2,7 +2,7 @@ import { codeOf } from '../errors/sandbox-error.ts'
 import type { Handover } from '../lib/handover.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { Telemetry } from '../lib/telemetry.ts'
-import type { Admission } from '../registry/admission.ts'
+import type { Admission, CallPlace } from '../registry/admission.ts'
 import type { Caller } from '../registry/caller.ts'
 import type { LeaseNotice, SandboxProvider } from '../registry/lease.ts'
 import { parseArguments } from '../tools/parse-arguments.ts'
@@ -44,7 +44,7 @@ export async function callTool(deps: CallDeps, call: ToolCall): Promise<CallResu
   let result: CallResult
   try {
     const args = parseArguments(tool, call.args)
-    result = await admission.run(caller.user, signal, () => run(deps, call, args, told))
+    result = await admission.run(caller.user, signal, (place) => run(deps, call, args, told, place))
   } catch (error) {
     // After a cancel every failure is its consequence, whatever it looks like.
     const message = signal.aborted ? presentCancelled() : presentError(error, { ...caller, tool: tool.name }, logger)
@@ -67,10 +67,11 @@ async function run(
   { tool, caller, signal, onProgress }: ToolCall,
   args: Record<string, unknown>,
   told: Told,
+  place: CallPlace,
 ): Promise<CallResult> {
   const context = { control: provider.control(caller.user), signal, onProgress }
   if (tool.manages) return toResult(await tool.run(args, context), undefined)
-  const lease = await provider.acquire(caller.user, onProgress ? { signal, onProgress } : { signal })
+  const lease = await provider.acquire(caller.user, { signal, place, ...(onProgress && { onProgress }) })
   try {
     told.notice = lease.notice
     const handover = handoverOf(caller.user)

@@ -7,6 +7,7 @@ export const NOTICE_FIELD = 'notice'
 
 const NOTICES: Readonly<Record<LeaseNotice, string>> = {
   created: 'sandbox created',
+  thawed: 'sandbox thawed: files and processes as they were',
   resumed: 'sandbox resumed: files kept, processes lost',
   recreated: 'sandbox recreated: files in /workspace kept, processes lost',
 }

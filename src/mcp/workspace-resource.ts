@@ -44,8 +44,8 @@ export function workspaceResource({ provider, admission }: WorkspaceDeps): Resou
     signal: AbortSignal,
     work: (lease: SandboxLease) => Promise<T>,
   ): Promise<T | undefined> =>
-    admission.run(user, signal, async () => {
-      const lease = await provider.acquireExisting(user, { wake, signal })
+    admission.run(user, signal, async (place) => {
+      const lease = await provider.acquireExisting(user, { wake, signal, place })
       try {
         return lease && (await work(lease))
       } finally {

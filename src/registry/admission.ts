@@ -26,8 +26,17 @@ interface UserCalls {
   readonly waiting: Set<Waiting>
 }
 
-/** Calls that may wait, as a multiple of those that may run: what waits holds its arguments in memory. */
+/** Calls that may wait, and calls that may lend their place, as a multiple of those that may run: what waits holds its arguments in memory. */
 const QUEUE_FACTOR = 2
+
+/** The place of a call that runs. */
+export interface CallPlace {
+  /**
+   * Waits for something that other users' calls have to bring about, while one of them has the place. Afterwards the call goes on at
+   * once, if need be as one more than the cap: were it to queue again, it would keep what it waited for from others meanwhile.
+   */
+  lend<T>(wait: () => Promise<T>): Promise<T>
+}
 
 /**
  * Bounds how many calls run at once, of one user and in all, so that a user who sends hundreds (a loop gone wild, or an attack)
@@ -35,19 +44,23 @@ const QUEUE_FACTOR = 2
  * each, so that nobody's queue delays another by more than one call per waiting user. When the queue is full, the newest call of the
  * longest of its users' queues goes (as RFC 8290 drops from the fattest flow), so that a full queue is nobody's to take either.
  *
- * It cannot deadlock with the registry: a call that runs waits for no other call's place, and the registry refuses rather than waits
- * when it has no sandbox to give.
+ * It cannot deadlock with the registry: a call that waits for a running sandbox's end lends its place meanwhile, so that the calls which
+ * may end one (another user's `process_write`, say) find one.
  *
  * Why not a library: p-queue, p-limit and fastq know one queue and one cap; p-key-limit has queues by key, but no cap over all; a
  * bottleneck Group chained to a limiter has both, but the limiter serves first come, first served, which is what a flood needs.
  */
 export class Admission {
   readonly #options: AdmissionOptions
+  /** That of every call: what differs between them is in what they wait for. */
+  readonly #place: CallPlace = { lend: (wait) => this.#lend(wait) }
   readonly #users = new Map<string, UserCalls>()
   /** Who waits and is below their own cap, in the order of their turns. A place is free only when this is empty. */
   readonly #turns = new Set<UserCalls>()
   #running = 0
   #waiting = 0
+  /** Calls that wait elsewhere while others use their places. They count for their user's cap. */
+  #lent = 0
 
   constructor(options: AdmissionOptions) {
     this.#options = options
@@ -68,16 +81,30 @@ export class Admission {
    * before it. Rejects with `sandbox_limit` when there is none in time, or with the signal's reason when it fires before the work has begun;
    * what the signal does to the work is the work's own matter.
    */
-  async run<T>(user: string, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+  async run<T>(user: string, signal: AbortSignal | undefined, work: (place: CallPlace) => Promise<T>): Promise<T> {
     signal?.throwIfAborted()
     const calls = this.#callsOf(user)
     if (this.#running < this.#options.maxCalls && !this.#isAtCap(calls)) this.#admit(calls)
     else await this.#wait(calls, signal)
     try {
       signal?.throwIfAborted()
-      return await work()
+      return await work(this.#place)
     } finally {
       this.#release(calls)
+    }
+  }
+
+  async #lend<T>(wait: () => Promise<T>): Promise<T> {
+    // What is lent is held in memory, too; beyond this a call keeps its place while it waits.
+    if (this.#lent >= this.#options.maxCalls * QUEUE_FACTOR) return await wait()
+    this.#lent++
+    this.#running--
+    this.#giveTurns()
+    try {
+      return await wait()
+    } finally {
+      this.#lent--
+      this.#running++
     }
   }
 
@@ -102,8 +129,12 @@ export class Admission {
     calls.running--
     this.#running--
     if (calls.waiting.size > 0) this.#turns.add(calls)
-    while (this.#running < this.#options.maxCalls && this.#turns.size > 0) this.#giveTurn()
+    this.#giveTurns()
     this.#forgetIdle(calls)
+  }
+
+  #giveTurns(): void {
+    while (this.#running < this.#options.maxCalls && this.#turns.size > 0) this.#giveTurn()
   }
 
   /** The place goes to the oldest call of the user whose turn it is; who still waits goes to the end. */

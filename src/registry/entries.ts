@@ -30,6 +30,9 @@ export interface EntriesDeps {
     logger: Logger,
     options: PlacementOptions,
   ) => Promise<PlacedSandbox>
+  /** See {@link UserSandboxDeps}. */
+  readonly onLessUse: () => void
+  readonly onThaw: (ms: number) => void
 }
 
 /** The sandboxes that this server holds, by the hash of their users: an index of what the engine has, never more than that. */
@@ -53,10 +56,16 @@ export class Entries implements Iterable<Entry> {
   of(user: string, identity: SandboxIdentity): Entry {
     const found = this.find(identity)
     if (found) return found
-    const { engine, profileOf, place } = this.#deps
+    const { engine, profileOf, place, onLessUse, onThaw } = this.#deps
     const profile = profileOf(user)
     const logger = this.#deps.logger.child({ user: identity.userHash })
-    const link = new UserSandbox({ engine, logger, place: (options) => place(identity, profile, logger, options) })
+    const link = new UserSandbox({
+      engine,
+      logger,
+      place: (options) => place(identity, profile, logger, options),
+      onLessUse,
+      onThaw,
+    })
     const entry: Entry = { identity, profile, logger, link, sandbox: undefined }
     this.#byHash.set(identity.userHash, entry)
     return entry

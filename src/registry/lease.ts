@@ -1,11 +1,13 @@
 import type { SandboxControl } from '../sandbox/control.ts'
 import type { Sandbox } from '../sandbox/sandbox.ts'
+import type { CallPlace } from './admission.ts'
+import type { Notice } from './ladder.ts'
 
 /**
- * In what state a sandbox came back, when it was not simply in use already: `created` new · `resumed` woken with its files, its
- * processes lost · `recreated` a new container on the kept workspace, after the old one was gone.
+ * In what state a sandbox came back, when it was not simply in use already: `created` new · `thawed` as it was, files and processes ·
+ * `resumed` woken with its files, its processes lost · `recreated` a new container on the kept workspace, after the old one was gone.
  */
-export type LeaseNotice = 'created' | 'resumed' | 'recreated'
+export type LeaseNotice = Notice
 
 /** Permission to use a user's running sandbox. While it is held, the sandbox is not evicted. */
 export interface SandboxLease {
@@ -20,6 +22,8 @@ export interface AcquireOptions {
   readonly signal?: AbortSignal
   /** Called with a short text for each step of a start that takes time. */
   readonly onProgress?: (text: string) => void
+  /** That of the call, which is lent to others while it waits for another sandbox to make room. */
+  readonly place?: CallPlace
 }
 
 export interface ExistingOptions extends AcquireOptions {

@@ -41,8 +41,8 @@ export interface PlacedSandbox {
   readonly client: SupervisorClient
   /** Id of the container: another one means that only the workspace survived. */
   readonly containerId: string
-  /** found: it ran already · created: the user is new · resumed: made anew on the user's files. */
-  readonly how: 'found' | 'created' | 'resumed'
+  /** found: it ran already · thawed: it was frozen · created: the user is new · resumed: made anew on the user's files. */
+  readonly how: 'found' | 'thawed' | 'created' | 'resumed'
   readonly runtime: ReadyRuntime
 }
 
@@ -101,7 +101,10 @@ export async function place(
       }
       throw error
     })
-    if (client instanceof SupervisorClient) return { client, containerId: found.id, how, runtime }
+    if (client instanceof SupervisorClient) {
+      const isThawed = how === 'found' && found.state === 'paused'
+      return { client, containerId: found.id, how: isThawed ? 'thawed' : how, runtime }
+    }
     deps.logger.warn({ container: found.id, state: found.state, err: client }, 'sandbox does not answer')
     // Gone in the meantime, or its supervisor is beyond reach: a new container on the same files.
     if (client instanceof ConnectionLost) await engine.containers.remove(found.id, call)

@@ -17,7 +17,8 @@ import { removeEnded } from './ended.ts'
 import { Entries, type Entry } from './entries.ts'
 import { fetchLabels, identityOf, type SandboxIdentity } from './identity.ts'
 import { IdleSweep } from './idle-sweep.ts'
-import type { ExistingOptions, SandboxLease, SandboxProvider } from './lease.ts'
+import type { AcquireOptions, ExistingOptions, SandboxLease, SandboxProvider } from './lease.ts'
+import { MemoryWatch, type MemoryReading } from './memory-watch.ts'
 import { policyFor, type UserProfile, type UserProfiles } from './modes/user-profile.ts'
 import { findContainer, findWorkspace, resolveOwner } from './owner.ts'
 import { place, type PlacedSandbox, type PlacementOptions } from './placement.ts'
@@ -42,8 +43,14 @@ export interface RegistryDeps {
     fetch(request: FetchRequest, scene: FetchScene, call: FetchCall): Promise<FetchedPackages>
   }
   readonly forgetRuntime: (name: string) => void
-  /** Sandboxes that may run for this server at once. */
-  readonly maxSandboxes: number
+  /** Idle time after which a sandbox is frozen, in milliseconds; 0: never. */
+  readonly freezeAfterMs: number
+  /** Sandboxes that may run for this server at once, frozen ones included. */
+  readonly maxRunning: number
+  /** How long a call waits for one of them to end its work, in milliseconds. */
+  readonly queueTimeoutMs: number
+  /** How the memory of the engine's machine stands, and how much of it has to stay available; see {@link MemoryWatch}. */
+  readonly memory?: { readonly read: () => Promise<MemoryReading | undefined>; readonly floorBytes: number }
   /** Containers that may be started at the same time: starting is bound by CPU. */
   readonly maxStarts: number
   /** Brings back the files of users who were archived. */
@@ -61,6 +68,7 @@ export class Registry implements SandboxProvider {
   readonly #entries: Entries
   readonly #room: Room
   readonly #sweep: IdleSweep
+  readonly #memory: MemoryWatch | undefined
   readonly #limitStarts: ReturnType<typeof pLimit>
   readonly #telemetry: Telemetry
   readonly #anonymous: AnonymousUsers
@@ -71,7 +79,8 @@ export class Registry implements SandboxProvider {
     this.#deps = deps
     this.#limitStarts = pLimit(deps.maxStarts)
     this.#telemetry = deps.telemetry ?? noTelemetry
-    const { engine, installation, profiles, maxSandboxes, logger } = deps
+    const { engine, installation, profiles, logger, memory } = deps
+    const telemetry = this.#telemetry
     this.#anonymous = new AnonymousUsers(installation)
     const isOurs = (hash: string) => this.#anonymous.hasHash(hash)
     this.#leftovers = new AnonymousLeftovers({ engine, installation, isOurs, logger })
@@ -80,25 +89,41 @@ export class Registry implements SandboxProvider {
       logger,
       profileOf: (user) => profiles.of(user),
       place: (identity, profile, ofUser, options) => this.#place(identity, profile, ofUser, options),
+      onLessUse: () => this.#room.onLessUse(),
+      onThaw: (ms) => telemetry.sandboxStart('thawed', ms),
     })
     this.#entries = entries
-    this.#room = new Room({ entries, maxSandboxes, evict: ({ link }) => this.#evict(link, 0, 'room') })
+    this.#room = new Room({
+      entries,
+      maxRunning: deps.maxRunning,
+      queueTimeoutMs: deps.queueTimeoutMs,
+      evict: ({ link }, reason) => this.#evict(link, 0, reason),
+      telemetry,
+    })
     this.#sweep = new IdleSweep({
       entries,
+      freezeAfterMs: deps.freezeAfterMs,
       shortestIdleMs: profiles.shortestIdleMs,
+      freeze: ({ link }, minIdleMs) => this.#freeze(link, minIdleMs),
       evict: ({ link }, minIdleMs) => this.#evict(link, minIdleMs, 'idle'),
+      isWanted: (entry) => this.#room.isWaiting(entry),
     })
+    if (memory) {
+      const evictLongestIdle = () => this.#room.evictLongestIdle('memory')
+      this.#memory = new MemoryWatch({ ...memory, evictLongestIdle, logger })
+      this.#memory.start()
+    }
   }
 
   /** A lease on the user's sandbox, which is started, woken or adopted first. While it is held the sandbox is not evicted. */
-  async acquire(user: string, options: PlacementOptions = {}): Promise<SandboxLease> {
+  async acquire(user: string, options: AcquireOptions = {}): Promise<SandboxLease> {
     if (this.#closed) throw new SandboxError('cancelled', 'The server is shutting down.')
     options.signal?.throwIfAborted()
     const entry = this.#entry(user)
     const { link } = entry
-    link.addLease()
+    const waiting = this.#room.enter(entry, options)
+    if (waiting) await waiting
     try {
-      if (!link.isConnected && !link.isStarting) await this.#room.make(entry)
       const { notice, runtime } = await link.ready(options)
       if (entry.sandbox?.of.imageId !== runtime.imageId) {
         entry.sandbox = { of: runtime, value: this.#sandbox(entry, runtime) }
@@ -143,7 +168,7 @@ export class Registry implements SandboxProvider {
       prepareRuntime: (name, options) => runtime(name, options),
       whileDown: (change, signal) => this.#entry(user).link.whileDown(change, signal),
       start: async ({ signal, onProgress }) => {
-        const lease = await this.acquire(user, { signal, onProgress })
+        const lease = await this.acquire(user, { ...(signal && { signal }), ...(onProgress && { onProgress }) })
         lease.release()
         return lease.sandbox.facts.runtime
       },
@@ -166,22 +191,31 @@ export class Registry implements SandboxProvider {
     return this.#leftovers.look()
   }
 
-  /** How many sandboxes this server holds, by state: being started · used by a call · connected and not used. */
-  states(): { readonly starting: number; readonly in_use: number; readonly idle: number } {
-    const states = { starting: 0, in_use: 0, idle: 0 }
+  /** How many sandboxes this server holds, by state: being started · used by a call · connected and not used · frozen. */
+  states(): Readonly<Record<'starting' | 'in_use' | 'idle' | 'frozen', number>> {
+    const states = { starting: 0, in_use: 0, idle: 0, frozen: 0 }
     for (const { link } of this.#entries) {
-      if (link.isStarting) states.starting++
-      else if (link.isConnected) states[link.leases > 0 ? 'in_use' : 'idle']++
+      if (link.rung === 'ready') states[link.leases > 0 ? 'in_use' : 'idle']++
+      else if (link.rung === 'starting' || link.rung === 'frozen') states[link.rung]++
     }
     return states
   }
 
-  /** Lets go of all sandboxes. They go on running, or, when `evictIdle`, those that nobody uses are put to sleep first. */
+  /** Users whose calls wait for a place for their sandbox. */
+  get waitingForRoom(): number {
+    return this.#room.waiting
+  }
+
+  /**
+   * Lets go of all sandboxes. They go on running, frozen ones too, so that they can end by themselves when no server comes; or, when
+   * `evictIdle`, those that nobody uses are put to sleep first.
+   */
   async close(evictIdle: boolean): Promise<void> {
     this.#closed = true
     this.#sweep.stop()
+    this.#memory?.stop()
     if (evictIdle) await Promise.all([...this.#entries].map(({ link }) => this.#evict(link, 0, 'exit')))
-    for (const { link } of this.#entries) link.close()
+    await Promise.all([...this.#entries].map((entry) => this.#leave(entry)))
   }
 
   #identityOf(user: string): SandboxIdentity {
@@ -233,6 +267,21 @@ export class Registry implements SandboxProvider {
     const evicted = await link.evict(minIdleMs)
     if (evicted) this.#telemetry.sandboxEvicted(reason)
     return evicted
+  }
+
+  async #freeze(link: UserSandbox, minIdleMs: number): Promise<boolean> {
+    const frozen = await link.freeze(minIdleMs)
+    if (frozen) this.#telemetry.sandboxFrozen()
+    return frozen
+  }
+
+  async #leave({ link, logger }: Entry): Promise<void> {
+    try {
+      await link.thawToLeave()
+    } catch (error) {
+      logger.warn({ err: error }, 'a frozen sandbox could not be thawed; the next server finds it')
+    }
+    link.close()
   }
 
   #sandbox({ identity, profile, logger, link }: Entry, runtime: ReadyRuntime): Sandbox {

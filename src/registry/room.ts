@@ -1,34 +1,180 @@
 import { SandboxError } from '../errors/sandbox-error.ts'
+import type { EvictionReason, Telemetry } from '../lib/telemetry.ts'
+import { formatDuration } from '../lib/units.ts'
+import type { CallPlace } from './admission.ts'
 import { type Entries, type Entry, mayBeEvicted } from './entries.ts'
 
 export interface RoomDeps {
   readonly entries: Entries
-  /** Sandboxes that may run for this server at once. */
-  readonly maxSandboxes: number
+  /** Containers that this server may hold at once, frozen ones included. */
+  readonly maxRunning: number
+  /** How long a call waits for a place, in milliseconds. */
+  readonly queueTimeoutMs: number
   /** Puts one to sleep unless somebody uses it; resolves to whether it did. */
-  readonly evict: (entry: Entry) => Promise<boolean>
+  readonly evict: (entry: Entry, reason: EvictionReason) => Promise<boolean>
+  readonly telemetry: Telemetry
 }
 
-/** The places of this server's running sandboxes. */
+export interface EnterOptions {
+  readonly signal?: AbortSignal | undefined
+  /** That of the call, lent to others while it waits. */
+  readonly place?: CallPlace | undefined
+}
+
+/** A call that waits for a place for its user's sandbox. */
+interface Waiting {
+  /** Its time is up: it is refused unless the round of evictions that is under way makes room for it. */
+  isOverdue: boolean
+  admit(): void
+  refuse(): void
+}
+
+/** While somebody waits, what only a supervisor knows (a command has ended) is asked for this often, in milliseconds. */
+const ASK_AGAIN_MS = 500
+
+/**
+ * The places of this server's running sandboxes. At the limit the sandbox that was idle longest goes to sleep; where none is idle, users
+ * wait in the order in which they came, one place for a user however many calls they send, until one has ended its work.
+ *
+ * What waits here holds no lease and no call's place, so that nothing that it waits for can wait for it.
+ */
 export class Room {
   readonly #deps: RoomDeps
+  /** By user, in the order of their turns. */
+  readonly #queue = new Map<Entry, Set<Waiting>>()
+  #isMaking = false
+  #timer: NodeJS.Timeout | undefined
 
   constructor(deps: RoomDeps) {
     this.#deps = deps
   }
 
-  /** At the limit the sandbox that was idle longest goes to sleep; if none is idle the caller is told to come back: `sandbox_limit`. */
-  async make(newcomer: Entry): Promise<void> {
-    const { entries, maxSandboxes, evict } = this.#deps
-    const others = [...entries].filter((entry) => entry !== newcomer)
-    // A lease counts before its sandbox starts, so that two newcomers do not take the same place.
-    const taken = others.filter(({ link }) => link.leases > 0 || link.isConnected || link.isStarting)
-    if (taken.length < maxSandboxes) return
-    const idle = others
-      .filter(mayBeEvicted)
-      .filter(({ link }) => link.isConnected && link.idleMs > 0)
+  /** Users who wait. */
+  get waiting(): number {
+    return this.#queue.size
+  }
+
+  isWaiting(entry: Entry): boolean {
+    return this.#queue.has(entry)
+  }
+
+  /**
+   * Takes a lease on the user's sandbox as soon as it has a place, or may have one. Gives no promise when that is at once, as it is for every
+   * call of a sandbox that runs. Rejects with `sandbox_limit` when no place becomes free in time, or with the signal's reason.
+   */
+  enter(entry: Entry, { signal, place }: EnterOptions): Promise<void> | undefined {
+    const { link } = entry
+    if (link.keepsPlace || (this.#queue.size === 0 && this.#isRoomFor(entry))) {
+      link.addLease()
+      return undefined
+    }
+    const wait = () => this.#wait(entry, signal)
+    return place ? place.lend(wait) : wait()
+  }
+
+  /** To be told when a place may have become free. */
+  onLessUse(): void {
+    if (this.#queue.size === 0) return
+    this.#admit()
+    void this.#makeRoom()
+  }
+
+  /** Puts the sandbox to sleep that was idle longest, of those that nobody uses; resolves to whether there was one. */
+  async evictLongestIdle(reason: EvictionReason): Promise<boolean> {
+    for (const entry of this.#idle()) if (await this.#deps.evict(entry, reason)) return true
+    return false
+  }
+
+  #isRoomFor({ link }: Entry): boolean {
+    if (link.keepsPlace) return true
+    let taken = 0
+    for (const other of this.#deps.entries) if (other.link !== link && other.link.takesPlace) taken++
+    return taken < this.#deps.maxRunning
+  }
+
+  #idle(): Entry[] {
+    return [...this.#deps.entries]
+      .filter((entry) => mayBeEvicted(entry) && entry.link.isConnected && entry.link.leases === 0)
       .sort((a, b) => b.link.idleMs - a.link.idleMs)
-    for (const entry of idle) if (await evict(entry)) return
-    throw new SandboxError('sandbox_limit', `All ${maxSandboxes} sandboxes of this server are in use.`)
+  }
+
+  /** Who waits longest comes first; nobody overtakes. */
+  #admit(): void {
+    for (const [entry, calls] of this.#queue) {
+      if (!this.#isRoomFor(entry)) return
+      for (const call of calls) {
+        // Counted before the call goes on, so that nobody takes the place in between.
+        entry.link.addLease()
+        call.admit()
+      }
+    }
+  }
+
+  #wait(entry: Entry, signal: AbortSignal | undefined): Promise<void> {
+    const { queueTimeoutMs, telemetry } = this.#deps
+    const since = performance.now()
+    return new Promise((resolve, reject) => {
+      const calls = this.#queue.get(entry) ?? new Set()
+      const leave = (): void => {
+        clearTimeout(deadline)
+        signal?.removeEventListener('abort', onAbort)
+        calls.delete(call)
+        if (calls.size === 0) this.#queue.delete(entry)
+      }
+      const call: Waiting = {
+        isOverdue: false,
+        admit() {
+          leave()
+          telemetry.roomWaited(performance.now() - since)
+          resolve()
+        },
+        refuse: () => {
+          leave()
+          telemetry.callRefused('no_room')
+          reject(this.#full())
+        },
+      }
+      const onAbort = (): void => {
+        leave()
+        reject(signal?.reason as unknown)
+      }
+      const deadline = setTimeout(() => {
+        if (this.#isMaking) call.isOverdue = true
+        else call.refuse()
+      }, queueTimeoutMs)
+      signal?.addEventListener('abort', onAbort, { once: true })
+      calls.add(call)
+      this.#queue.set(entry, calls)
+      this.onLessUse()
+    })
+  }
+
+  /** Evicts as many as there are users waiting, longest idle first, and asks again as long as somebody waits. */
+  async #makeRoom(): Promise<void> {
+    if (this.#isMaking) return
+    this.#isMaking = true
+    try {
+      for (const entry of this.#idle()) {
+        if (this.#queue.size === 0) break
+        // An eviction that ended tells, and whoever waits longest has the place by now.
+        await this.#deps.evict(entry, 'room')
+      }
+    } finally {
+      this.#isMaking = false
+    }
+    this.#admit()
+    for (const calls of this.#queue.values()) for (const call of calls) if (call.isOverdue) call.refuse()
+    clearTimeout(this.#timer)
+    if (this.#queue.size > 0) this.#timer = setTimeout(() => this.onLessUse(), ASK_AGAIN_MS).unref()
+  }
+
+  #full(): SandboxError {
+    const { maxRunning, queueTimeoutMs } = this.#deps
+    const retryAfterMs = Math.max(1000, queueTimeoutMs)
+    return new SandboxError(
+      'sandbox_limit',
+      `All ${maxRunning} sandboxes that may run here at once are in use, and none became free within ${formatDuration(queueTimeoutMs)}.`,
+      { hint: `Call again in ${formatDuration(retryAfterMs)}.`, retryAfterMs },
+    )
   }
 }

@@ -1,22 +1,34 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Engine } from '../engine/engine.ts'
-import { SandboxError } from '../errors/sandbox-error.ts'
+import { isSandboxError, SandboxError } from '../errors/sandbox-error.ts'
 import type { ReadyRuntime } from '../runtimes/ready-runtime.ts'
 import { abortable } from '../lib/abort.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { SandboxLink } from '../sandbox/link.ts'
 import type { SupervisorClient } from '../supervisor/client.ts'
 import { ConnectionLost, WireError } from '../supervisor/errors.ts'
-import { underHold } from './eviction-hold.ts'
+import { HOLD_MS, underHold } from './eviction-hold.ts'
+import { noticeFrom, type Notice, type Rung } from './ladder.ts'
 import type { PlacedSandbox, PlacementOptions } from './placement.ts'
-
-/** What became of the sandbox since the user's last call; undefined when it was simply reused. */
-export type Notice = 'created' | 'resumed' | 'recreated'
 
 export interface UserSandboxDeps {
   readonly engine: Engine
   readonly place: (options: PlacementOptions) => Promise<PlacedSandbox>
   readonly logger: Logger
+  /** Told when its place may have become free, or be had by an eviction: it is no longer in use, or gone. */
+  readonly onLessUse?: () => void
+  /** Told after each thaw, with the milliseconds that its waiters waited. */
+  readonly onThaw?: (ms: number) => void
+}
+
+/** What is done to a sandbox that nothing may be started in meanwhile. */
+interface Change {
+  /** Its container goes, or may go. */
+  readonly takesDown: boolean
+  /** Never rejects: how it ends is its caller's matter. */
+  readonly done: Promise<unknown>
+  /** Makes it give up, if that can be. */
+  readonly undo?: () => void
 }
 
 /** How long a supervisor may take to say whether its sandbox may go, in milliseconds. */
@@ -28,8 +40,8 @@ const HOLD_POLL_MS = 100
 const START_WAIT_MS = 45_000
 
 /**
- * One user's sandbox as this server sees it: its connection, its leases, and the one start or eviction that may be under way. It is
- * the link that commands and files go through.
+ * One user's sandbox as this server sees it: its connection, its leases, and the one start or step down the ladder that may be under way.
+ * It is the link that commands and files go through.
  */
 export class UserSandbox implements SandboxLink {
   readonly #deps: UserSandboxDeps
@@ -40,7 +52,12 @@ export class UserSandbox implements SandboxLink {
    */
   #toldBoot: Buffer | undefined
   #starting: Promise<PlacedSandbox> | undefined
-  #evicting: Promise<boolean> | undefined
+  #changing: Change | undefined
+  /** Its container is paused, as far as this server knows; the connection outlives that. */
+  #frozen = false
+  /** How often it was thawed, and of how many of these callers were told. */
+  #thaws = 0
+  #toldThaws = 0
   #progressListeners = new Set<(text: string) => void>()
   #leases = 0
   #lastReleaseMs = performance.now()
@@ -76,7 +93,24 @@ export class UserSandbox implements SandboxLink {
 
   /** True while it is being put to sleep or changed as a whole. */
   get isChanging(): boolean {
-    return this.#evicting !== undefined
+    return this.#changing !== undefined
+  }
+
+  /** True while it has one of this server's places for running sandboxes, and is not about to give it up. */
+  get keepsPlace(): boolean {
+    return this.takesPlace && this.#changing?.takesDown !== true
+  }
+
+  /** True while it has one of this server's places for running sandboxes: its lease counts before it starts, and what is being removed until it is gone. */
+  get takesPlace(): boolean {
+    return this.#leases > 0 || this.isStarting || this.isConnected
+  }
+
+  /** Where it stands, as far as this server knows: one that it is not connected to may be anything. */
+  get rung(): Rung | undefined {
+    if (this.isStarting) return 'starting'
+    if (!this.isConnected) return undefined
+    return this.#frozen ? 'frozen' : 'ready'
   }
 
   addLease(): void {
@@ -86,14 +120,18 @@ export class UserSandbox implements SandboxLink {
   releaseLease(): void {
     this.#leases--
     this.#lastReleaseMs = performance.now()
+    if (this.#leases === 0) this.#deps.onLessUse?.()
   }
 
   /** Resolves when the supervisor answers, with what the caller must be told, and the runtime that runs. */
   async ready(options: PlacementOptions): Promise<{ notice: Notice | undefined; runtime: ReadyRuntime }> {
     const before = this.#toldBoot
+    const thawsBefore = this.#toldThaws
     const placed = this.#usable() ?? (await this.#startFor(options))
     this.#toldBoot = bootOf(placed)
-    return { notice: noticeOf(before, placed), runtime: placed.runtime }
+    this.#toldThaws = this.#thaws
+    const wasThawed = this.#thaws !== thawsBefore
+    return { notice: noticeOf(before, placed, wasThawed), runtime: placed.runtime }
   }
 
   async client(signal?: AbortSignal): Promise<SupervisorClient> {
@@ -118,15 +156,45 @@ export class UserSandbox implements SandboxLink {
   }
 
   /**
+   * Stops the sandbox's processes if nobody uses it: asks the supervisor, which knows of every server's use, for a hold, then pauses the
+   * container. Resolves to whether it did. A call that comes meanwhile waits, and thaws it.
+   */
+  freeze(minIdleMs: number): Promise<boolean> {
+    const placed = this.#idle()
+    return placed && !this.#frozen ? this.#change(false, this.#freeze(placed, minIdleMs)) : Promise.resolve(false)
+  }
+
+  /**
    * Puts the sandbox to sleep if nobody uses it: asks the supervisor, which knows of every server's use, for a hold, then removes the
-   * container. Resolves to whether it did.
+   * container. A frozen one is thawed first, and stays so when the hold is refused. Resolves to whether it did.
    */
   evict(minIdleMs: number): Promise<boolean> {
-    if (this.#leases > 0 || this.#starting || this.#evicting) return Promise.resolve(false)
+    const placed = this.#idle()
+    return placed ? this.#change(true, this.#evict(placed, minIdleMs)) : Promise.resolve(false)
+  }
+
+  /**
+   * Does `work` on the files of a sandbox that sleeps, if nobody uses it, and resolves to what it resolves to, else to false. A call that
+   * comes meanwhile fires its signal, and waits until it has ended.
+   */
+  whileAsleep(work: (signal: AbortSignal) => Promise<boolean>): Promise<boolean> {
+    if (this.#closed || this.takesPlace || this.#changing) return Promise.resolve(false)
+    const wanted = new AbortController()
+    const undo = () => wanted.abort(new SandboxError('cancelled', 'The user is back.'))
+    return this.#change(false, work(wanted.signal), undo)
+  }
+
+  /**
+   * Looks whether somebody else, another server or the operator, has frozen or thawed it. One that this server's calls wait for is thawed at
+   * once. Rejects when the engine does not answer.
+   */
+  async look(): Promise<void> {
     const placed = this.#placed
-    if (!placed?.client.connection.isOpen) return Promise.resolve(false)
-    this.#evicting = this.#evict(placed, minIdleMs).finally(() => (this.#evicting = undefined))
-    return this.#evicting
+    if (!placed || this.#starting || this.#changing) return
+    const found = await this.#deps.engine.containers.inspect(placed.containerId)
+    if (this.#placed !== placed || this.#starting || this.#changing) return
+    this.#frozen = found?.state === 'paused'
+    if (this.#frozen && this.#leases > 0) await this.#start()
   }
 
   /**
@@ -134,30 +202,26 @@ export class UserSandbox implements SandboxLink {
    * they are told, or go on in the sandbox that comes after.
    */
   async whileDown(change: () => Promise<void>, signal?: AbortSignal): Promise<void> {
-    while (this.#starting ?? this.#evicting) {
-      // How the other one ends is its caller's matter.
-      await abortable(Promise.allSettled([this.#starting, this.#evicting]), signal)
-    }
+    while (this.#starting ?? this.#changing) await abortable(this.#settled(), signal)
     signal?.throwIfAborted()
     if (this.#closed) throw shuttingDown()
     this.#placed?.client.connection.close('the sandbox is changed')
     this.#placed = undefined
-    const changed = change()
-    this.#evicting = changed
-      .then(
-        () => true,
-        () => false,
-      )
-      .finally(() => (this.#evicting = undefined))
-    await changed
+    await this.#change(true, change())
   }
 
   /** Lets go for good, and runs `change` on what is left: nothing is started any more, and what was being started is there by then. */
   async retire(change: () => Promise<void>): Promise<void> {
     this.#closed = true
-    while (this.#starting ?? this.#evicting) await Promise.allSettled([this.#starting, this.#evicting])
+    while (this.#starting ?? this.#changing) await this.#settled()
     this.close()
     await change()
+  }
+
+  /** Thaws it if this server has frozen it and lets go: without a server, what is frozen could not end by itself. */
+  async thawToLeave(): Promise<void> {
+    await this.#changing?.done
+    if (this.#frozen && this.#placed) await this.#deps.engine.containers.unpause(this.#placed.containerId)
   }
 
   /** Lets go for good: the connection ends, the sandbox and what runs in it go on, and nothing is started any more. */
@@ -167,9 +231,51 @@ export class UserSandbox implements SandboxLink {
     this.#placed = undefined
   }
 
+  /** What is there, if this server does nothing with it. */
+  #idle(): PlacedSandbox | undefined {
+    if (this.#leases > 0 || this.#starting || this.#changing) return undefined
+    return this.isConnected ? this.#placed : undefined
+  }
+
+  /** Nothing is started until `work` has ended. Resolves and rejects as it does. */
+  #change<T>(takesDown: boolean, work: Promise<T>, undo?: () => void): Promise<T> {
+    const changed = work.finally(() => {
+      this.#changing = undefined
+      this.#deps.onLessUse?.()
+    })
+    this.#changing = { takesDown, done: Promise.allSettled([changed]), ...(undo && { undo }) }
+    return changed
+  }
+
+  /** Resolves when the start or the change under way has ended; one that can give up is made to. */
+  async #settled(): Promise<void> {
+    this.#changing?.undo?.()
+    await Promise.allSettled([this.#starting, this.#changing?.done])
+  }
+
+  async #freeze(placed: PlacedSandbox, minIdleMs: number): Promise<boolean> {
+    const { engine, logger } = this.#deps
+    try {
+      const { ok } = await placed.client.quiesce(minIdleMs, HOLD_MS, { deadlineMs: EVICTION_ANSWER_MS })
+      if (!ok) return false
+      // Not renewed: what is asked of a frozen supervisor stays open. If pausing takes longer, calls in between are found by their silence.
+      await engine.containers.pause(placed.containerId)
+    } catch (error) {
+      logger.warn({ container: placed.containerId, err: error }, 'freezing failed')
+      return false
+    }
+    this.#frozen = true
+    logger.info({ container: placed.containerId }, 'frozen; files and processes stay')
+    return true
+  }
+
   async #evict(placed: PlacedSandbox, minIdleMs: number): Promise<boolean> {
     const { engine, logger } = this.#deps
     try {
+      if (this.#frozen) {
+        await engine.containers.unpause(placed.containerId)
+        this.#frozen = false
+      }
       const remove = () => engine.containers.remove(placed.containerId)
       if (!(await underHold(placed.client, minIdleMs, EVICTION_ANSWER_MS, remove))) return false
     } catch (error) {
@@ -184,7 +290,7 @@ export class UserSandbox implements SandboxLink {
 
   /** What is there now, unless it is about to go. */
   #usable(): PlacedSandbox | undefined {
-    return this.isConnected && !this.#evicting ? this.#placed : undefined
+    return this.isConnected && !this.#changing && !this.#frozen ? this.#placed : undefined
   }
 
   async #startFor({ signal, onProgress }: PlacementOptions): Promise<PlacedSandbox> {
@@ -209,15 +315,20 @@ export class UserSandbox implements SandboxLink {
   #start(): Promise<PlacedSandbox> {
     if (this.#closed) return Promise.reject(shuttingDown())
     if (!this.#starting) {
-      this.#starting = this.#place().finally(() => (this.#starting = undefined))
+      this.#starting = this.#place().finally(() => {
+        this.#starting = undefined
+        if (this.#leases === 0 || !this.isConnected) this.#deps.onLessUse?.()
+      })
     }
     return this.#starting
   }
 
   async #place(): Promise<PlacedSandbox> {
-    await this.#evicting
-    // The eviction was refused.
-    if (this.#placed?.client.connection.isOpen) return this.#placed
+    this.#changing?.undo?.()
+    await this.#changing?.done
+    // The eviction was refused, or it was only frozen.
+    const there = this.isConnected ? this.#placed : undefined
+    if (there && (!this.#frozen || (await this.#thaw(there)))) return there
     const onProgress = (text: string) => this.#progressListeners.forEach((listener) => listener(text))
     const placed = await this.#deps.place({ onProgress })
     if (this.#closed) {
@@ -225,8 +336,42 @@ export class UserSandbox implements SandboxLink {
       throw shuttingDown()
     }
     this.#placed = placed
+    this.#frozen = false
+    if (placed.how === 'thawed') this.#thaws++
     this.#lastReleaseMs = performance.now()
+    this.#watch(placed)
     return placed
+  }
+
+  /** False when it is not there any more, or does not run: its place has to be found anew. */
+  async #thaw(placed: PlacedSandbox): Promise<boolean> {
+    const { engine, logger, onThaw } = this.#deps
+    const started = performance.now()
+    try {
+      await engine.containers.unpause(placed.containerId)
+      this.#frozen = false
+      // This server's own hold, if it has not run out.
+      await placed.client.quiesce(0, 0)
+    } catch (error) {
+      const isGone = isSandboxError(error, 'not_found') || isSandboxError(error, 'engine_failed')
+      if (!isGone && !(error instanceof ConnectionLost)) throw error
+      logger.warn({ container: placed.containerId, err: error }, 'the frozen sandbox is gone')
+      placed.client.connection.close('gone')
+      return false
+    }
+    this.#thaws++
+    onThaw?.(performance.now() - started)
+    return true
+  }
+
+  #watch({ client: { connection }, containerId }: PlacedSandbox): void {
+    connection.onSilence(() => {
+      this.look().catch((error: unknown) => {
+        // The connection's own deadline tells those who wait.
+        this.#deps.logger.warn({ container: containerId, err: error }, 'a silent sandbox could not be looked at')
+      })
+    })
+    connection.onClose(() => this.#deps.onLessUse?.())
   }
 }
 
@@ -234,11 +379,16 @@ function bootOf({ client }: PlacedSandbox): Buffer {
   return client.connection.hello.bootId
 }
 
-function noticeOf(before: Buffer | undefined, placed: PlacedSandbox): Notice | undefined {
-  if (before && bootOf(placed).equals(before)) return undefined
-  if (placed.how === 'found') return before && 'recreated'
-  return placed.how
+function noticeOf(before: Buffer | undefined, placed: PlacedSandbox, wasThawed: boolean): Notice | undefined {
+  if (before && bootOf(placed).equals(before)) return wasThawed ? noticeFrom('frozen') : undefined
+  const { how } = placed
+  // Made, and perhaps frozen, by somebody else since.
+  if (how === 'found' || (how === 'thawed' && before)) return before && 'recreated'
+  return noticeFrom(RUNG_BEFORE[how])
 }
+
+/** Where the sandbox stood before it was placed. */
+const RUNG_BEFORE = { created: 'absent', thawed: 'frozen', resumed: 'evicted' } as const
 
 function shuttingDown(): SandboxError {
   return new SandboxError('cancelled', 'The server is shutting down.')

@@ -51,6 +51,7 @@ export class Connection {
   readonly #stream: ContainerStream
   readonly #handlers: Map<number, ChannelHandler>
   readonly #closeListeners = new Set<(error: ConnectionLost) => void>()
+  #silenceListener: (() => void) | undefined
   #nextChannel: number
   #lost: ConnectionLost | undefined
   /** Runs while requests are open. */
@@ -126,6 +127,11 @@ export class Connection {
   onClose(listener: (error: ConnectionLost) => void): void {
     if (this.#lost) listener(this.#lost)
     else this.#closeListeners.add(listener)
+  }
+
+  /** Called each time that requests are open and nothing was heard for a while, before the connection counts as dead. One listener at most. */
+  onSilence(listener: () => void): void {
+    this.#silenceListener = listener
   }
 
   close(reason = 'closed'): void {
@@ -216,7 +222,9 @@ export class Connection {
   #onSilence(): void {
     const isSilent = !this.#heardMeanwhile
     this.#silence = this.#awaitSilence()
-    if (!isSilent || this.#isAsking) return
+    if (!isSilent) return
+    this.#silenceListener?.()
+    if (this.#isAsking) return
     this.#isAsking = true
     // A failure shows at the requests that are open.
     const asked = this.request(encode.ping, FrameType.ok, decode.ok, { deadlineMs: PING_DEADLINE_MS })

@@ -1,6 +1,7 @@
 import type { Request, Response } from 'express'
 import { SandboxError } from '../../errors/sandbox-error.ts'
 import type { Telemetry } from '../../lib/telemetry.ts'
+import type { CallPlace } from '../../registry/admission.ts'
 import type { SandboxProvider } from '../../registry/lease.ts'
 import type { Sandbox } from '../../sandbox/sandbox.ts'
 import type { BodyLimits } from './body.ts'
@@ -9,7 +10,7 @@ import type { BodyLimits } from './body.ts'
 export interface FilesDeps {
   readonly provider: SandboxProvider
   /** Does the work when it is the user's turn; see registry/admission. */
-  readonly admit: <T>(user: string, signal: AbortSignal, work: () => Promise<T>) => Promise<T>
+  readonly admit: <T>(user: string, signal: AbortSignal, work: (place: CallPlace) => Promise<T>) => Promise<T>
   /** Of one request's content. */
   readonly limits: BodyLimits
   readonly telemetry: Telemetry
@@ -48,8 +49,8 @@ export async function inSandbox(
   response.once('close', onClose)
   const signal = AbortSignal.any([gone.signal, ended])
   try {
-    await deps.admit(user, signal, async () => {
-      const lease = await deps.provider.acquire(user, { signal })
+    await deps.admit(user, signal, async (place) => {
+      const lease = await deps.provider.acquire(user, { signal, place })
       try {
         const { limits, telemetry } = deps
         await work({ request, response, sandbox: lease.sandbox, signal, limits, telemetry })

@@ -77,7 +77,7 @@ describe('an anonymous user', () => {
 
   test('keeps the sandbox while the session lives: it is neither put to sleep when idle nor to make room', async () => {
     const lab = await registryLab()
-    const server = lab.server({ idleTimeoutMs: 1, maxSandboxes: 2 })
+    const server = lab.server({ idleTimeoutMs: 1, maxRunning: 2 })
     const { user } = server.anonymousUser()
     ;(await server.acquire(user)).release()
     ;(await server.acquire('ada')).release()

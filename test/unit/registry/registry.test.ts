@@ -103,7 +103,7 @@ describe('what is found', () => {
     await lab.engine.containers.start(id)
     await lab.engine.containers.pause(id)
     const { notice } = await lab.server().acquire(ADA)
-    expect(notice).toBeUndefined()
+    expect(notice).toBe('thawed')
     expect(await lab.container(ADA)).toMatchObject({ id, state: 'running' })
   })
 
@@ -295,7 +295,7 @@ describe('a start that fails', () => {
 
   test('releases its lease', async () => {
     const lab = await registryLab()
-    const server = lab.server({ maxSandboxes: 1 })
+    const server = lab.server({ maxRunning: 1 })
     lab.engine.fail('containers.create', new SandboxError('engine_failed', 'x'))
     await expect(server.acquire('a')).rejects.toMatchObject({ code: 'engine_failed' })
     lab.engine.heal()
@@ -450,7 +450,7 @@ describe('an eviction', () => {
 describe('at the limit of sandboxes', () => {
   test('the one that was idle longest goes to sleep', async () => {
     const lab = await registryLab()
-    const server = lab.server({ maxSandboxes: 2 })
+    const server = lab.server({ maxRunning: 2 })
     const a = await server.acquire('a')
     const b = await server.acquire('b')
     b.release()
@@ -464,7 +464,7 @@ describe('at the limit of sandboxes', () => {
 
   test('a caller is refused while all are in use, and comes through afterwards', async () => {
     const lab = await registryLab()
-    const server = lab.server({ maxSandboxes: 1 })
+    const server = lab.server({ maxRunning: 1 })
     const leases = [await server.acquire('a'), await server.acquire('a')]
     await expect(server.acquire('b')).rejects.toMatchObject({ code: 'sandbox_limit' })
     leases[0]?.release()
@@ -476,7 +476,7 @@ describe('at the limit of sandboxes', () => {
 
   test('a sandbox with work in the background is not put to sleep', async () => {
     const lab = await registryLab()
-    const server = lab.server({ maxSandboxes: 1 })
+    const server = lab.server({ maxRunning: 1 })
     ;(await server.acquire('a')).release()
     ;(await lab.supervisorOf('a')).running = 1
     await expect(server.acquire('b')).rejects.toMatchObject({ code: 'sandbox_limit' })
@@ -485,7 +485,7 @@ describe('at the limit of sandboxes', () => {
 
   test('two new users at once do not both come in', async () => {
     const lab = await registryLab()
-    const server = lab.server({ maxSandboxes: 1 })
+    const server = lab.server({ maxRunning: 1 })
     const outcomes = await Promise.allSettled([server.acquire('a'), server.acquire('b'), server.acquire('c')])
     expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected'])
     expect(await lab.engine.containers.list({})).toHaveLength(1)
@@ -548,15 +548,15 @@ describe('what is told of sandboxes', () => {
   test('is each start by how it came about, each eviction by why, and how many there are', async () => {
     const lab = await registryLab()
     const { telemetry, told } = recordingTelemetry()
-    const server = lab.server({ maxSandboxes: 1, telemetry })
-    expect(server.states()).toEqual({ starting: 0, in_use: 0, idle: 0 })
+    const server = lab.server({ maxRunning: 1, telemetry })
+    expect(server.states()).toEqual({ starting: 0, in_use: 0, idle: 0, frozen: 0 })
     const starting = server.acquire('a')
     await Promise.resolve()
-    expect(server.states()).toEqual({ starting: 1, in_use: 0, idle: 0 })
+    expect(server.states()).toEqual({ starting: 1, in_use: 0, idle: 0, frozen: 0 })
     const lease = await starting
-    expect(server.states()).toEqual({ starting: 0, in_use: 1, idle: 0 })
+    expect(server.states()).toEqual({ starting: 0, in_use: 1, idle: 0, frozen: 0 })
     lease.release()
-    expect(server.states()).toEqual({ starting: 0, in_use: 0, idle: 1 })
+    expect(server.states()).toEqual({ starting: 0, in_use: 0, idle: 1, frozen: 0 })
     await new Promise((resolve) => setTimeout(resolve, 2))
     ;(await server.acquire('b')).release()
     await server.close(true)
@@ -569,6 +569,7 @@ describe('what is told of sandboxes', () => {
     await expect(third.acquire('c')).rejects.toMatchObject({ code: 'engine_unreachable' })
     expect(told).toEqual([
       ['sandboxStart', 'created'],
+      ['roomWaited'],
       ['sandboxEvicted', 'room'],
       ['sandboxStart', 'created'],
       ['sandboxEvicted', 'exit'],
@@ -591,7 +592,7 @@ describe('a lease on a sandbox as it is', () => {
 
   test('asks the engine nothing while the sandbox is connected, and blocks its eviction', async () => {
     const lab = await registryLab()
-    const server = lab.server({ maxSandboxes: 1 })
+    const server = lab.server({ maxRunning: 1 })
     ;(await server.acquire(ADA)).release()
     const before = lab.engine.calls.length
     const lease = await server.acquireExisting(ADA, { wake: false })
@@ -622,7 +623,7 @@ describe('a lease on a sandbox as it is', () => {
 
   test('is not given while the sandbox is being put to sleep, unless it is to be woken', async () => {
     const lab = await registryLab()
-    const server = lab.server({ maxSandboxes: 1 })
+    const server = lab.server({ maxRunning: 1 })
     ;(await server.acquire(ADA)).release()
     await new Promise((resolve) => setTimeout(resolve, 2))
     const quiesced = deferred<void>()
