@@ -65,6 +65,15 @@ export class SupervisorClient {
   }
 
   /**
+   * Takes a sandbox that has no user yet. Resolves to true for one server and one call only: every other gets false, also where the supervisor
+   * does not know the request. After ConnectionLost it may have been taken for nobody.
+   */
+  async claim(options?: RequestOptions): Promise<boolean> {
+    if (!this.knows('claim')) return false
+    return (await this.connection.request(encode.claim, FrameType.ok, decode.ok, options)) === 1
+  }
+
+  /**
    * What the files below the directory take up; with `maxEntries` 0 only how full its file system is. Keeps no other request waiting and is no
    * use of the sandbox. undefined where the supervisor does not know the request.
    */

@@ -73,6 +73,7 @@ export const encode = {
   quiesce: (channel: number, minIdleMs: number, holdMs: number) =>
     frame(FrameType.quiesce, channel, (w) => w.u64(minIdleMs).u32(holdMs)),
   killAll: (channel: number) => frame(FrameType.killAll, channel),
+  claim: (channel: number) => frame(FrameType.claim, channel),
   usage: (channel: number, path: string, maxEntries: number, maxMs: number) =>
     frame(FrameType.usage, channel, (w) => w.text(path).u32(maxEntries).u32(maxMs)),
 

@@ -20,6 +20,7 @@ export const FrameType = {
   info: 0x11,
   quiesce: 0x12,
   killAll: 0x13,
+  claim: 0x14,
   usage: 0x15,
   start: 0x20,
   wait: 0x21,
@@ -120,7 +121,7 @@ export interface DiskUsage {
 }
 
 /** Requests that were added to the protocol, as a supervisor's HELLO names them. */
-export type AddedRequest = 'usage'
+export type AddedRequest = 'claim' | 'usage'
 
 /** How a command stands. The numbers are those of the wire. */
 export const COMMAND_STATUS = {

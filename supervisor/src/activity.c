@@ -17,6 +17,7 @@ bool activity_counts(uint8_t type) {
 	case T_PING:
 	case T_INFO:
 	case T_QUIESCE:
+	case T_CLAIM:
 	case T_USAGE:
 	case T_COMMANDS:
 	case T_WAIT:

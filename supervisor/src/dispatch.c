@@ -9,6 +9,7 @@ static serve_fn *serve_of(uint8_t type) {
 	case T_INFO: return serve_info;
 	case T_QUIESCE: return serve_quiesce;
 	case T_KILL_ALL: return serve_kill_all;
+	case T_CLAIM: return serve_claim;
 	case T_USAGE: return serve_usage;
 	case T_START: return serve_start;
 	case T_WAIT: return serve_wait;

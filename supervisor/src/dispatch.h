@@ -11,7 +11,7 @@ void dispatch(struct conn *c, const struct frame *f);
 typedef void serve_fn(struct conn *c, uint32_t channel, struct slice payload);
 
 /* serve_control.c */
-serve_fn serve_ping, serve_info, serve_quiesce, serve_kill_all;
+serve_fn serve_ping, serve_info, serve_quiesce, serve_kill_all, serve_claim;
 /* What the supervisor says of itself in HELLO; set before the first connection. */
 void serve_hello(struct conn *c);
 bool serve_control_open(const char *spool_dir);

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include "address.h"
+#include "archive.h"
 #include "connect.h"
 #include "init.h"
 #include "proto.h"
@@ -18,6 +19,9 @@
 static int usage(void) {
 	fprintf(stderr, "usage: sandbox-supervisor init [--bridge-uid N] [--spool DIR] [--workspace DIR] [--idle-exit SECONDS] [--socket NAME] [--attached]\n"
 			"       sandbox-supervisor connect [--socket NAME] [--attached]\n"
+			"       sandbox-supervisor pack DIR [--unlock]\n"
+			"       sandbox-supervisor unpack DIR\n"
+			"       sandbox-supervisor hold SECONDS\n"
 			"       sandbox-supervisor --version\n");
 	return 2;
 }
@@ -51,6 +55,17 @@ static bool init_option(struct init_options *o, const char *name, const char *va
 	return true;
 }
 
+/* The programs of a helper container; -1 when the words are none of theirs. */
+static int run_helper(int argc, char **argv) {
+	unsigned long seconds;
+	const char *mode = argc < 3 ? "" : argv[1];
+	if (argc == 3 && strcmp(mode, "pack") == 0) return run_pack(argv[2], false);
+	if (argc == 4 && strcmp(mode, "pack") == 0 && strcmp(argv[3], "--unlock") == 0) return run_pack(argv[2], true);
+	if (argc == 3 && strcmp(mode, "unpack") == 0) return run_unpack(argv[2]);
+	if (argc == 3 && strcmp(mode, "hold") == 0 && parse_number(argv[2], &seconds)) return run_hold((unsigned)seconds);
+	return -1;
+}
+
 int main(int argc, char **argv) {
 	struct init_options o = {DEFAULT_BRIDGE_UID, DEFAULT_SOCKET, DEFAULT_SPOOL, DEFAULT_WORKSPACE, 0, false};
 	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
@@ -58,6 +73,8 @@ int main(int argc, char **argv) {
 		return 0;
 	}
 	if (argc < 2) return usage();
+	int helped = run_helper(argc, argv);
+	if (helped >= 0) return helped;
 	bool init = strcmp(argv[1], "init") == 0, bridge = strcmp(argv[1], "connect") == 0;
 	if (!init && !bridge) return usage();
 	for (int i = 2; i < argc; i += 2) {

@@ -68,6 +68,16 @@ void serve_quiesce(struct conn *c, uint32_t channel, struct slice payload) {
 	conn_end(c, channel);
 }
 
+/* Whether a server has the sandbox. Nothing sets it back: only another boot is unclaimed, and after its end a sandbox does not boot again. */
+static bool claimed;
+
+void serve_claim(struct conn *c, uint32_t channel, struct slice payload) {
+	if (!empty(c, channel, payload)) return;
+	bool first = !claimed;
+	claimed = true;
+	conn_ok(c, channel, first);
+}
+
 /* KILL_ALL stays open until everything has died. */
 struct kill_all_request {
 	struct channel channel;

@@ -8,6 +8,6 @@
 #endif
 
 /* The requests beyond the first ones of the protocol, so that a host knows what it may send: see ../PROTOCOL.md, "Connection". */
-#define FEATURES "+usage"
+#define FEATURES "+claim+usage"
 
 #endif

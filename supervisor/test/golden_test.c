@@ -89,6 +89,7 @@ static void control_requests(void) {
 	CHECK_EQ(decode_quiesce(payload_of("quiesce", T_QUIESCE, 3), &q), E_NONE);
 	CHECK(q.min_idle_ms == 1800000 && q.hold_ms == 10000);
 	CHECK_EQ(decode_empty(payload_of("kill_all", T_KILL_ALL, 4)), E_NONE);
+	CHECK_EQ(decode_empty(payload_of("claim", T_CLAIM, 25)), E_NONE);
 	struct usage_request u;
 	CHECK_EQ(decode_usage(payload_of("usage", T_USAGE, 24), &u), E_NONE);
 	CHECK(is(u.path, "/workspace") && u.max_entries == 100000 && u.max_ms == 5000);

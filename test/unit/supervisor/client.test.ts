@@ -54,6 +54,19 @@ test('what a supervisor refuses for another reason is not tried again', async ()
   expect(supervisor.count(FrameType.start)).toBe(3)
 })
 
+test('a claim is had by whom the supervisor says 1 to, and by nobody else', async () => {
+  const { supervisor, client } = await openScripted(undefined, 'hash+claim')
+  const answers = [1, 0, 2]
+  supervisor.answer = ({ type, channel }) => (type === FrameType.claim ? reply.ok(channel, answers.shift()) : undefined)
+  expect([await client.claim(), await client.claim(), await client.claim()]).toEqual([true, false, false])
+})
+
+test('a supervisor from before CLAIM is not sent one, and is nobody’s to claim', async () => {
+  const { supervisor, client } = await openScripted()
+  expect(await client.claim()).toBe(false)
+  expect(supervisor.received.filter(({ type }) => type === FrameType.claim)).toEqual([])
+})
+
 test('a supervisor from before USAGE is not sent one: it would end the connection, and every request on it', async () => {
   const { supervisor, client } = await openScripted()
   expect(client.knows('usage')).toBe(false)

@@ -38,6 +38,7 @@ const HOST: Record<string, Buffer> = {
   info: encode.info(2),
   quiesce: encode.quiesce(3, 1_800_000, 10_000),
   kill_all: encode.killAll(4),
+  claim: encode.claim(25),
   usage: encode.usage(24, '/workspace', 100_000, 5000),
   start_shell: encode.start(5, {
     key: COUNTING,
