@@ -10,6 +10,8 @@ const SANDBOXES = 10
 const PLACES = 8
 /** The queue takes twice as many as may run. */
 const QUEUE = 2 * PLACES
+/** As many may have lent their place while they wait for a sandbox to run, and go on beyond the cap. */
+const LENT = 2 * PLACES
 const QUEUE_TIMEOUT_S = 5
 /** So many calls a second can be served: each takes a place for this long and next to no CPU. */
 const COMMAND_S = 0.4
@@ -24,7 +26,7 @@ test('arrivals at twice the capacity find a bounded queue and typed refusals, an
     tokens,
     settings: {
       memory: '64MiB',
-      'max-sandboxes': String(SANDBOXES),
+      'max-running': String(SANDBOXES),
       'max-calls': String(PLACES),
       'queue-timeout': `${QUEUE_TIMEOUT_S}s`,
     },
@@ -55,7 +57,7 @@ test('arrivals at twice the capacity find a bounded queue and typed refusals, an
   expect(texts('served').length).toBeGreaterThan(CAPACITY)
   expect(Math.max(...waiting)).toBeGreaterThan(0)
   expect(Math.max(...waiting)).toBeLessThanOrEqual(QUEUE)
-  expect(Math.max(...running)).toBeLessThanOrEqual(PLACES)
+  expect(Math.max(...running)).toBeLessThanOrEqual(PLACES + LENT)
 
   // One call at a time is within the capacity: each is served, of users whose sandbox sleeps, too.
   const ended = performance.now()

@@ -79,7 +79,7 @@ const REST_POLL_MS = 500
 function settingsOf({ users, slots, servers }: SoakOptions): Readonly<Record<string, string>> {
   return {
     memory: '64MiB',
-    'max-sandboxes': String(slots),
+    'max-running': String(slots),
     'max-calls': String(Math.max(slots * 2, 16)),
     'max-sessions': String(users * servers + 10),
     'idle-timeout': '45s',
