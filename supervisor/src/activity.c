@@ -4,6 +4,8 @@
 #include "proto.h"
 
 static uint64_t started_ms, used_ms, held_until_ms;
+/* The connection whose hold it is. */
+static uint32_t holder;
 
 void activity_open(void) { started_ms = used_ms = monotonic_ms(); }
 
@@ -28,11 +30,15 @@ bool activity_counts(uint8_t type) {
 
 uint64_t activity_idle_ms(uint32_t running) { return running ? 0 : monotonic_ms() - used_ms; }
 
-struct quiesced_reply activity_quiesce(uint64_t min_idle_ms, uint32_t hold_ms, uint32_t running, uint32_t open) {
+struct quiesced_reply activity_quiesce(uint32_t asker, uint64_t min_idle_ms, uint32_t hold_ms, uint32_t running, uint32_t open) {
 	struct quiesced_reply r = {.idle_ms = activity_idle_ms(running), .running = running};
-	r.ok = !running && !open && r.idle_ms >= min_idle_ms;
-	if (!hold_ms) held_until_ms = 0;
-	else if (r.ok) held_until_ms = monotonic_ms() + hold_ms;
+	bool others = activity_held() && holder != asker;
+	r.ok = !running && !open && r.idle_ms >= min_idle_ms && !others;
+	if (!hold_ms && !others) held_until_ms = 0;
+	if (hold_ms && r.ok) {
+		held_until_ms = monotonic_ms() + hold_ms;
+		holder = asker;
+	}
 	return r;
 }
 

@@ -16,8 +16,8 @@ void activity_touch(void);
 bool activity_counts(uint8_t type);
 /* 0 while a command runs. */
 uint64_t activity_idle_ms(uint32_t running);
-/* QUIESCE. `open` = requests that are open, this one not counted. */
-struct quiesced_reply activity_quiesce(uint64_t min_idle_ms, uint32_t hold_ms, uint32_t running, uint32_t open);
+/* QUIESCE of the connection `asker`. `open` = requests that are open, this one not counted. */
+struct quiesced_reply activity_quiesce(uint32_t asker, uint64_t min_idle_ms, uint32_t hold_ms, uint32_t running, uint32_t open);
 /* Requests that count as use are refused now. */
 bool activity_held(void);
 

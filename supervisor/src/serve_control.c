@@ -61,7 +61,7 @@ void serve_quiesce(struct conn *c, uint32_t channel, struct slice payload) {
 		conn_error(c, channel, (struct fault){code, 0});
 		return;
 	}
-	struct quiesced_reply reply = activity_quiesce(r.min_idle_ms, r.hold_ms, commands_running_all(), conn_open_requests());
+	struct quiesced_reply reply = activity_quiesce(c->id, r.min_idle_ms, r.hold_ms, commands_running_all(), conn_open_requests());
 	struct buf *b = conn_begin(c, T_QUIESCED, channel);
 	if (!b) return;
 	encode_quiesced(b, &reply);

@@ -216,6 +216,22 @@ describe('an eviction', () => {
     }
   })
 
+  test('belongs to who got it: no other connection gets one meanwhile, or ends it', async () => {
+    const own = await startLocalSupervisor()
+    try {
+      const [evicting, other] = [await own.connect(), await own.connect()]
+      expect(await evicting.quiesce(0, 60_000)).toMatchObject({ ok: true })
+      expect(await other.quiesce(0, 60_000)).toMatchObject({ ok: false })
+      await other.quiesce(0, 0)
+      await expect(other.stat('/', true)).rejects.toMatchObject({ code: 'quiescing' })
+      expect(await evicting.quiesce(0, 60_000)).toMatchObject({ ok: true })
+      await evicting.quiesce(0, 0)
+      expect(await other.quiesce(0, 60_000)).toMatchObject({ ok: true })
+    } finally {
+      await own[Symbol.asyncDispose]()
+    }
+  })
+
   test('ends its hold by itself', async () => {
     const own = await startLocalSupervisor()
     try {
