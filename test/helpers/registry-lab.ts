@@ -10,7 +10,7 @@ import type { ReadyRuntime } from '../../src/runtimes/ready-runtime.ts'
 import { FrameType } from '../../src/supervisor/protocol.ts'
 import { createFakeEngine, type FakeEngine } from './fake-engine.ts'
 import type { FakeEngineOptions } from './fake-world.ts'
-import { type HostFrame, ScriptedSupervisor } from './scripted-supervisor.ts'
+import { fieldsOf, type HostFrame, ScriptedSupervisor } from './scripted-supervisor.ts'
 import { TEST_LIMITS } from './specs.ts'
 import { reply } from './supervisor-frames.ts'
 
@@ -38,6 +38,8 @@ interface LabProfile {
   readonly runtimeOf?: (user: string) => string
 }
 
+export type ServerOverrides = Partial<RegistryDeps> & LabProfile
+
 /** What the supervisor of one container would know. */
 export interface SupervisorState {
   readonly bootId: Buffer
@@ -45,6 +47,10 @@ export interface SupervisorState {
   running: number
   /** An eviction holds all use. */
   held: boolean
+  /** Who does, where a connection of the lab does: it alone can end the hold, and nobody else gets one meanwhile. */
+  holder: ScriptedSupervisor | undefined
+  /** It stands still: what it is asked is answered when this resolves. */
+  frozen: Promise<void> | undefined
   /** It does not even greet. */
   mute: boolean
   readonly connections: Set<ScriptedSupervisor>
@@ -55,7 +61,7 @@ export interface RegistryLab {
   readonly engine: FakeEngine
   readonly runtime: ReadyRuntime
   /** Another server of the same installation. */
-  server(overrides?: Partial<RegistryDeps> & LabProfile): Registry
+  server(overrides?: ServerOverrides): Registry
   /** The user's container, if there is one. */
   container(user: string): Promise<ContainerDetails | undefined>
   supervisorOf(user: string): Promise<SupervisorState>
@@ -170,24 +176,46 @@ export async function makeSlot(
 }
 
 function newState(mute: boolean): SupervisorState {
-  return { bootId: randomBytes(16), running: 0, held: false, mute, connections: new Set() }
+  return {
+    bootId: randomBytes(16),
+    running: 0,
+    held: false,
+    holder: undefined,
+    frozen: undefined,
+    mute,
+    connections: new Set(),
+  }
 }
 
 function answer(
   lab: RegistryLab,
   state: SupervisorState,
   supervisor: ScriptedSupervisor,
-  { type, channel }: HostFrame,
+  frame: HostFrame,
 ): Buffer | undefined {
+  const { type, channel } = frame
   if (type === FrameType.quiesce) {
     const delayed = lab.onQuiesce?.()
     const quiesced = () => {
-      const ok = state.running === 0
-      if (ok) state.held = true
+      const isHeldByOther = state.held && state.holder !== undefined && state.holder !== supervisor
+      const ok = state.running === 0 && !isHeldByOther
+      const fields = fieldsOf(frame)
+      fields.u64()
+      const holdMs = fields.u32()
+      if (holdMs === 0) state.held &&= isHeldByOther
+      else if (ok) Object.assign(state, { held: true, holder: supervisor })
       return reply.quiesced(channel, ok, 0, state.running)
     }
     if (!delayed) return quiesced()
     void delayed.then(() => supervisor.send(quiesced()))
+    return undefined
+  }
+  if (state.frozen) {
+    void state.frozen.then(() => {
+      state.frozen = undefined
+      const answered = answer(lab, state, supervisor, frame)
+      return answered && supervisor.send(answered)
+    })
     return undefined
   }
   if (type === FrameType.ping) return reply.ok(channel)
