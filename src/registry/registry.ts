@@ -127,6 +127,8 @@ export class Registry implements SandboxProvider {
       const { notice, runtime } = await link.ready(options)
       if (entry.sandbox?.of.imageId !== runtime.imageId) {
         entry.sandbox = { of: runtime, value: this.#sandbox(entry, runtime) }
+        // A new workspace has no past.
+        if (notice !== 'created') this.#tidy(entry, entry.sandbox.value, notice !== undefined)
       }
       const sandbox = entry.sandbox.value
       let held = true
@@ -282,6 +284,18 @@ export class Registry implements SandboxProvider {
       logger.warn({ err: error }, 'a frozen sandbox could not be thawed; the next server finds it')
     }
     link.close()
+  }
+
+  /** Beside the first call, which need not wait for it. */
+  #tidy({ link, logger }: Entry, sandbox: Sandbox, isNewBoot: boolean): void {
+    link.addLease()
+    sandbox
+      .tidy(isNewBoot)
+      .then(
+        (removed) => removed > 0 && logger.info({ removed }, 'removed what calls of a server that was killed had left'),
+        (error: unknown) => logger.warn({ err: error }, 'what calls of other servers may have left was not removed'),
+      )
+      .finally(() => link.releaseLease())
   }
 
   #sandbox({ identity, profile, logger, link }: Entry, runtime: ReadyRuntime): Sandbox {

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { SandboxError } from '../errors/sandbox-error.ts'
@@ -6,6 +5,7 @@ import { oneLine, visibleText } from '../lib/visible-text.ts'
 import type { Commands } from './commands.ts'
 import type { SandboxFacts } from './facts.ts'
 import type { Files } from './files.ts'
+import { installName, TEMPORARY_DIR } from './temporary-names.ts'
 import type { CommandOutcome } from './outcome.ts'
 
 export type InstallManager = SandboxFacts['packageManager']
@@ -48,7 +48,6 @@ export interface SuppliedPackages {
 const SCRIPT = fileURLToPath(new URL('../../runtimes/packages/install.sh', import.meta.url))
 const INSTALL_TIMEOUT_MS = 10 * 60_000
 const OUTPUT_BYTES = 32 * 1024
-const ID_BYTES = 8
 const MAX_VERSION_LENGTH = 100
 
 /**
@@ -83,7 +82,7 @@ export class Packages {
     const { signal, onProgress } = options
     const started = performance.now()
     const supplied = await this.#supply.fetch(request, options)
-    const dir = `${this.#facts.workspace}/.cache/sandbox-mcp/${randomBytes(ID_BYTES).toString('hex')}`
+    const dir = `${this.#facts.workspace}/${TEMPORARY_DIR}/${installName()}`
     try {
       onProgress?.('bringing the packages into the sandbox')
       await this.#files.write(`${dir}/packages.tar`, supplied.archive, { mode: 'create' }, signal)

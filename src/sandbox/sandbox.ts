@@ -3,7 +3,8 @@ import { Commands } from './commands.ts'
 import type { SandboxFacts } from './facts.ts'
 import { Files } from './files.ts'
 import { Inventory } from './inventory.ts'
-import type { SandboxLink } from './link.ts'
+import { directLink, type SandboxLink } from './link.ts'
+import { tidy } from './tidy.ts'
 import { type PackageSupply, Packages } from './packages.ts'
 import { Processes } from './processes.ts'
 import { Transfer } from './transfer.ts'
@@ -19,8 +20,10 @@ export class Sandbox {
   readonly inventory: Inventory
   readonly packages: Packages
   readonly use: UseMeter
+  readonly #link: SandboxLink
 
   constructor(link: SandboxLink, facts: SandboxFacts, supply: PackageSupply, logger: Logger) {
+    this.#link = link
     this.facts = facts
     this.commands = new Commands(link, facts, logger)
     this.processes = new Processes(link, facts)
@@ -29,5 +32,11 @@ export class Sandbox {
     this.inventory = new Inventory(link, this.commands)
     this.packages = new Packages(facts, this.commands, this.files, supply)
     this.use = new UseMeter(link, facts, this.files, this.commands)
+  }
+
+  /** Removes what servers that were killed have left in the workspace; see {@link tidy}. Of a sandbox that ends meanwhile it wakes nothing. */
+  async tidy(isNewBoot: boolean): Promise<number> {
+    const client = await this.#link.client()
+    return await tidy(client, new Files(directLink(client), this.facts), isNewBoot)
   }
 }

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { isSandboxError, SandboxError } from '../../errors/sandbox-error.ts'
 import { abortableSource } from '../../lib/abort.ts'
 import { oneLine } from '../../lib/visible-text.ts'
@@ -6,6 +5,7 @@ import { type Announced, Arriving } from '../arriving.ts'
 import type { Files } from '../files.ts'
 import { readPieces } from '../read-pieces.ts'
 import { withTemporary } from '../temporary.ts'
+import { spoolName, TEMPORARY_DIR } from '../temporary-names.ts'
 import { checkedEntries } from './check-entries.ts'
 import type { ArchiveKind, RawEntry } from './entry.ts'
 import { EntryTree } from './entry-tree.ts'
@@ -13,7 +13,7 @@ import { putInPlace } from './put-in-place.ts'
 import { readTar } from './read-tar.ts'
 import { readZip } from './read-zip.ts'
 import { SandboxFileReader } from './sandbox-file-reader.ts'
-import { type Extracted, makeStaging, stageEntries } from './staging.ts'
+import { type Extracted, stagingPath, stageEntries } from './staging.ts'
 import { ARCHIVE_LIMITS, type ArchiveLimits, UnpackBudget } from './unpack-budget.ts'
 
 /** An archive as it was announced, and what to do with what is there already. */
@@ -32,18 +32,14 @@ interface Incoming {
   readonly signal: AbortSignal | undefined
 }
 
-const ID_BYTES = 8
-/** On the workspace's volume: /tmp is small, and counts as memory. */
-const SPOOL_DIR = '.cache/sandbox-mcp'
-
 /**
  * Unpacks an archive below a directory as it arrives. It is parsed and rebuilt here rather than by a program in the sandbox: that
  * works in every runtime, and what is refused never gets in.
  *
  * Everything is unpacked into a directory of its own first, and put in place by renames when all of it was read, checked and
  * written. So a bad or cut archive, a full disk, an abort, a conflict with what is there change nothing. The renames themselves are
- * not one step: an error among them says how many were done. What a server that is killed meanwhile leaves behind is named
- * `.sandbox-extract.*.tmp`, or lies in `.cache/sandbox-mcp`.
+ * not one step: an error among them says how many were done. What a server that is killed meanwhile leaves behind, the next one removes
+ * (`tidy.ts`).
  */
 export async function extractArchive(
   files: Files,
@@ -55,17 +51,18 @@ export async function extractArchive(
 ): Promise<Extracted> {
   const arriving = new Arriving(abortableSource(source, signal), options, oneLine(files.shown(target)))
   const budget = new UnpackBudget(options.limits ?? ARCHIVE_LIMITS, () => arriving.bytes)
-  const staged = await makeStaging(files, target, signal)
+  const staged = await stagingPath(files, target, signal)
   try {
-    return await withTemporary(files, staged, () =>
-      withEntries({ files, arriving, kind, budget, signal }, async (entries) => {
+    return await withTemporary(files, staged, async () => {
+      await files.makeDirectory(staged, signal)
+      return await withEntries({ files, arriving, kind, budget, signal }, async (entries) => {
         const tree = new EntryTree()
         const extracted = await stageEntries(files, checkedEntries(entries, tree, budget), staged, signal)
         const place = { files, staged, root: tree.root, target: files.absolute(target), overwrite: options.overwrite }
         await putInPlace(place, signal)
         return extracted
-      }),
-    )
+      })
+    })
   } catch (error) {
     signal?.throwIfAborted()
     throw namedAs(error, files.shown(staged), files.shown(target))
@@ -78,7 +75,7 @@ async function withEntries<T>(
   use: (entries: AsyncIterable<RawEntry>) => Promise<T>,
 ): Promise<T> {
   if (kind !== 'zip') return await use(readTar(arriving.pieces(), kind, budget))
-  const spool = files.absolute(`${SPOOL_DIR}/${randomBytes(ID_BYTES).toString('hex')}.zip`)
+  const spool = files.absolute(`${TEMPORARY_DIR}/${spoolName()}`)
   return await withTemporary(files, spool, async () => {
     await files.write(spool, arriving.pieces(), { mode: 'create' }, signal)
     const reader = new SandboxFileReader((range) =>

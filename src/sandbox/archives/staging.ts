@@ -1,11 +1,10 @@
-import { randomBytes } from 'node:crypto'
 import { posix } from 'node:path'
 import { isSandboxError, SandboxError } from '../../errors/sandbox-error.ts'
 import { TaskGroup } from '../../lib/task-group.ts'
 import type { Files } from '../files.ts'
+import { stagingName } from '../temporary-names.ts'
 import type { ArchiveEntry } from './entry.ts'
 
-const ID_BYTES = 8
 /** Files up to this size are written beside each other: each waits for the disk. */
 const SMALL_BYTES = 64 * 1024
 const WRITES_AT_ONCE = 16
@@ -18,14 +17,12 @@ export interface Extracted {
 }
 
 /**
- * Makes a directory of its own to unpack an archive into first: in `target`, or in the nearest directory above that is there, so that
- * it is in the same file system and renames can put everything in place at the end. Resolves to its path.
+ * Where an archive is unpacked first: a new name in `target`, or in the nearest directory above that is there, so that it is in the same
+ * file system and renames can put everything in place at the end.
  */
-export async function makeStaging(files: Files, target: string, signal: AbortSignal | undefined): Promise<string> {
+export async function stagingPath(files: Files, target: string, signal: AbortSignal | undefined): Promise<string> {
   const base = await nearestDirectory(files, files.absolute(target), signal)
-  const path = posix.join(base, `.sandbox-extract.${randomBytes(ID_BYTES).toString('hex')}.tmp`)
-  await files.makeDirectory(path, signal)
-  return path
+  return posix.join(base, stagingName())
 }
 
 /** Writes all entries below `staged`. Nothing is being written any more when this settles. */

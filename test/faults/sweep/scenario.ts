@@ -95,11 +95,11 @@ export async function scenario(): Promise<readonly Step[]> {
   const archive = (await tar(entries)).toString('base64')
   return [
     call('write', 'write_file', { path: 'a.txt', content: 'alpha\n' }, () => ({ 'a.txt': 'alpha\n' })),
-    command('command', 'true'),
+    command('command', 'mkdir deep'),
     startBackground,
-    call('upload', 'upload', { path: 'inbox', content: archive, encoding: 'base64', extract: 'tar' }, () => ({
-      'inbox/one.txt': 'first of two',
-      'inbox/two.txt': 'second of two',
+    call('upload', 'upload', { path: 'deep/inbox', content: archive, encoding: 'base64', extract: 'tar' }, () => ({
+      'deep/inbox/one.txt': 'first of two',
+      'deep/inbox/two.txt': 'second of two',
     })),
     call('edit', 'edit_file', { path: 'a.txt', edits: [{ old: 'alpha', new: 'beta' }] }, () => ({
       'a.txt': 'beta\n',

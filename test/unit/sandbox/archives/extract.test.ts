@@ -273,7 +273,7 @@ describe('putting it in place', () => {
       'print(1)\n',
       'kept',
     ])
-    expect([...fake.directories]).toEqual([
+    expect([...fake.directories].filter((each) => !each.startsWith('/workspace/.cache'))).toEqual([
       '/workspace',
       '/workspace/out',
       '/workspace/out/src',
