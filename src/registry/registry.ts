@@ -128,7 +128,7 @@ export class Registry implements SandboxProvider {
       if (entry.sandbox?.of.imageId !== runtime.imageId) {
         entry.sandbox = { of: runtime, value: this.#sandbox(entry, runtime) }
         // A new workspace has no past.
-        if (notice !== 'created') this.#tidy(entry, entry.sandbox.value, notice !== undefined)
+        if (notice !== 'created') this.#tidy(entry, entry.sandbox.value, notice === 'resumed' || notice === 'recreated')
       }
       const sandbox = entry.sandbox.value
       let held = true
