@@ -8,6 +8,8 @@ import type { Logger } from './lib/logger.ts'
 import { noTelemetry, type Telemetry } from './lib/telemetry.ts'
 import { Admission } from './registry/admission.ts'
 import { readMemory } from './registry/memory-watch.ts'
+import { DiskFloor, type DiskState } from './registry/quota/disk-floor.ts'
+import { diskOf } from './registry/quota/local-disk.ts'
 import { Registry } from './registry/registry.ts'
 import { IDLE_EXIT_FACTOR } from './registry/modes/user-profile.ts'
 import { runtimeInfo, type RuntimeInfo } from './registry/runtime-info.ts'
@@ -36,6 +38,12 @@ export interface App {
   runtimeInfo(user: string): Promise<RuntimeInfo>
   /** What has to work before this server can serve calls: each rejects with what is wrong. */
   readonly readiness: Readonly<Record<'engine' | 'runtime', (signal: AbortSignal) => Promise<void>>>
+  /** What an operator should know though calls go on: each rejects with what is wrong. */
+  readonly warnings: Readonly<Record<'disk', () => Promise<void>>>
+  /** What is left on the engine's disk, and whether users may still write. */
+  readonly disk: DiskFloor
+  /** Looks at the engine's disk now, from this machine or from a sandbox that runs; its state is then in `disk`. */
+  lookAtDisk(): Promise<void>
   /** Builds the image of the default runtime if it is missing; a failure is a warning: the first call tries again. */
   prepareInBackground(): void
   /**
@@ -91,11 +99,14 @@ export function createApp(
   const janitor = new ImageJanitor({ prune: () => images.prune(catalogue.names, SUPERSEDED_KEPT_MS), logger })
   const policy = policyOf(config)
   const profiles = userProfiles(config)
+  const disk = new DiskFloor(config.diskFloor)
+  const info = remembered(() => engine.info())
   const registry = new Registry({
     engine,
     policy,
     installation: config.installation,
-    info: remembered(() => engine.info()),
+    info,
+    disk: { floor: disk, local: () => localDisk(address.socketPath !== undefined, info) },
     runtime: (name, { signal, onProgress }) =>
       images.ensure(name, {
         signal,
@@ -156,6 +167,14 @@ export function createApp(
       engine: (signal) => engine.ping({ signal }),
       runtime: (signal) => images.requireBuilt(config.runtime, { signal }),
     },
+    warnings: {
+      disk: async () => {
+        await registry.lookAtDisk()
+        disk.check()
+      },
+    },
+    disk,
+    lookAtDisk: () => registry.lookAtDisk(),
     prepareInBackground: () => {
       images.ensure(config.runtime).catch((error: unknown) => {
         logger.warn({ err: error, runtime: config.runtime }, 'the image of the default runtime is not ready')
@@ -198,10 +217,25 @@ function policyOf(config: Config): SandboxPolicy {
       fileBytes: config.fileSize,
       openFiles: config.openFiles,
     },
+    workspace: {
+      limits: { bytes: config.workspaceSize, files: config.workspaceFiles },
+      volumeOptions: config.volumeOptions,
+    },
     network: config.network,
     ociRuntime: config.ociRuntime || undefined,
     maxTimeoutMs: config.maxTimeout,
     idleExitMs: config.idleTimeout * IDLE_EXIT_FACTOR,
+  }
+}
+
+/** undefined where the engine's files are not to be seen from here: another machine's, a virtual one's, or outside of our own container. */
+async function localDisk(isLocal: boolean, info: () => Promise<EngineInfo>): Promise<DiskState | undefined> {
+  if (!isLocal) return undefined
+  try {
+    return await diskOf((await info()).rootDir)
+  } catch {
+    // Seen from a sandbox instead.
+    return undefined
   }
 }
 

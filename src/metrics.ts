@@ -16,6 +16,7 @@ const GAUGES = {
   sandboxes: { name: 'sandboxes', help: 'Sandboxes that this server holds, by state.', label: 'state' },
   callsRunning: { name: 'calls_running', help: 'Calls that run now.', label: undefined },
   callsWaiting: { name: 'calls_waiting', help: 'Calls that wait for their place now.', label: undefined },
+  engineDisk: { name: 'engine_disk_bytes', help: 'Size of the engine’s disk and what is free of it.', label: 'of' },
   sessions: { name: 'sessions_open', help: 'MCP sessions that are open, by transport.', label: 'transport' },
 } as const
 
@@ -83,6 +84,14 @@ export function createMetrics(version: string): Metrics {
     [],
     CALL_BUCKETS,
   )
+  const measureSeconds = histogram(
+    'workspace_measure_duration_seconds',
+    'Time to walk through a workspace, by whether it was within its limit.',
+    ['outcome'],
+    ENGINE_BUCKETS,
+  )
+  const roomRefusals = counter('room_refused_total', 'Writes refused for lack of room, by whose it is.', ['reason'])
+  const overruns = counter('overrun_commands_ended_total', 'Commands ended because they wrote beyond the limit.', [])
   const engineSeconds = histogram(
     'engine_call_duration_seconds',
     'Time of a call of the container engine.',
@@ -144,6 +153,9 @@ export function createMetrics(version: string): Metrics {
     sandboxFrozen: () => freezes.inc(),
     sandboxArchived: (outcome, ms) => archiveSeconds.observe({ outcome }, ms / 1000),
     roomWaited: (ms) => roomSeconds.observe(ms / 1000),
+    workspaceMeasured: (outcome, ms) => measureSeconds.observe({ outcome }, ms / 1000),
+    roomRefused: (reason) => roomRefusals.inc({ reason }),
+    overrunEnded: (commands) => overruns.inc(commands),
     engineCall(operation, outcome, ms) {
       engineSeconds.observe({ operation }, ms / 1000)
       if (outcome !== 'ok') engineErrors.inc({ operation, code: outcome })

@@ -1,4 +1,5 @@
 import type { App } from './app.ts'
+import type { DiskState } from './registry/quota/disk-floor.ts'
 import type { Config } from './config/settings.ts'
 import { createFileRoutes } from './file-routes.ts'
 import { createAuthenticator, isLoopback } from './http/auth/create.ts'
@@ -30,6 +31,7 @@ export async function serveHttp(
   stopped: AbortSignal,
 ): Promise<void> {
   metrics.watch('sandboxes', () => ({ ...app.registry.states() }))
+  metrics.watch('engineDisk', () => diskGauge(app.disk.state))
   metrics.watch('callsRunning', () => app.admission.running)
   metrics.watch('callsWaiting', () => app.admission.waiting)
   // On the machine's own address everybody is the person at it.
@@ -58,7 +60,7 @@ export async function serveHttp(
     telemetry: metrics,
     routes: {
       ...files.routes,
-      health: healthRoutes({ checks: app.readiness, isStopping: () => stopped.aborted }),
+      health: healthRoutes({ checks: app.readiness, warnings: app.warnings, isStopping: () => stopped.aborted }),
       metrics: metricsRoute(metrics),
       mcp: mcp.router,
     },
@@ -84,4 +86,9 @@ function startMessage(address: URL, config: Config): string {
 /** Where clients reach this server, without a slash at the end. */
 function baseUrl(address: URL, { publicUrl }: Config): string {
   return publicUrl === '' ? address.origin : publicUrl.replace(/\/$/, '')
+}
+
+/** Empty while nobody has looked. */
+function diskGauge(state: DiskState | undefined): Record<string, number> {
+  return state ? { size: state.bytes, free: state.freeBytes } : {}
 }

@@ -40,3 +40,14 @@ export const path = z
 export const name = z
   .string()
   .regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, 'use lower-case letters, digits, ".", "_" and "-" (at most 63)')
+
+/** Options of a driver: an object in the config file, "key=value key=value" elsewhere; a value may hold "=" and ",". */
+export const driverOptions = z
+  .union([z.record(z.string(), z.string()), z.string()])
+  .transform((given) => (typeof given === 'string' ? optionPairs(given) : given))
+  .pipe(z.record(z.string().regex(/^[a-z][a-z0-9._-]*$/i, 'write each as key=value'), z.string().min(1)))
+
+function optionPairs(text: string): Record<string, string> {
+  const words = text.split(/\s+/).filter((word) => word !== '')
+  return Object.fromEntries(words.map((word) => [word.split('=', 1)[0] ?? '', word.slice(word.indexOf('=') + 1)]))
+}

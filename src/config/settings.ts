@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import { isAbsolute } from 'node:path'
 import * as z from 'zod'
-import { bytes, decimal, duration, integer, name, path } from './fields.ts'
+import { bytes, decimal, driverOptions, duration, integer, name, path } from './fields.ts'
 import { containerName, users } from './users.ts'
 
 /** Several values: a list in the config file, separated by commas elsewhere. */
@@ -411,6 +411,29 @@ export const SETTINGS = {
   pids: { schema: integer(64, 32_768), fallback: 256, about: 'Processes and threads of one sandbox.' },
   tmpSize: { schema: bytes(1024 ** 2), fallback: '64MiB', about: 'Size of /tmp; counts as memory.' },
   fileSize: { schema: bytes(1024 ** 2), fallback: '1GiB', about: 'Largest single file.' },
+  workspaceSize: {
+    schema: bytes(0),
+    fallback: '10GiB',
+    about:
+      'Most that the workspace of one sandbox may hold. 0 = as much as the disk has. Held by the kernel with volumeOptions, else watched.',
+  },
+  workspaceFiles: {
+    schema: integer(0, 5_000_000),
+    fallback: 1_000_000,
+    about: 'Most files and directories of one workspace. 0 = as many as the disk takes.',
+  },
+  volumeOptions: {
+    schema: driverOptions,
+    fallback: '',
+    about:
+      'Options of the engine’s volume driver for new workspaces, which let the kernel hold their size: key=value, separated by spaces (an ' +
+      'object in the config file), with {size}, {files}, {uid} and {name} filled in.',
+  },
+  diskFloor: {
+    schema: bytes(0),
+    fallback: '1GiB',
+    about: 'Space on the engine’s disk that is kept free: below it users’ writes are refused. 0 = none.',
+  },
   openFiles: { schema: integer(64, 1_048_576), fallback: 1024, about: 'Open files per process.' },
   ociRuntime: {
     schema: z.string().regex(/^[A-Za-z0-9._-]*$/, 'use the name of a runtime of the engine'),

@@ -185,6 +185,13 @@ export const ERROR_CODES = {
     retryable: false,
     hint: 'Delete files that are not needed, then try again. The old content is still there.',
   },
+  engine_disk_full: {
+    kind: 'unavailable',
+    httpStatus: 507,
+    exitCode: 74,
+    retryable: true,
+    hint: 'Nothing was written. Reading, deleting and small commands go on; delete what is not needed, and tell the operator.',
+  },
   sandbox_starting: {
     kind: 'unavailable',
     httpStatus: 503,

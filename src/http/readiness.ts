@@ -26,13 +26,20 @@ const TIMES: ReadinessTimes = { deadlineMs: 2000, holdMs: 1000 }
  */
 export class Readiness {
   readonly #checks: Readonly<Record<string, ReadinessCheck>>
+  readonly #warnings: Readonly<Record<string, ReadinessCheck>>
   readonly #times: ReadinessTimes
   #look: Promise<ReadinessReport> | undefined
   /** Infinity while the look is under way. */
   #endedAtMs = 0
 
-  constructor(checks: Readonly<Record<string, ReadinessCheck>>, times = TIMES) {
+  /** `warnings` are told with the checks, and do not make the server unready. */
+  constructor(
+    checks: Readonly<Record<string, ReadinessCheck>>,
+    warnings: Readonly<Record<string, ReadinessCheck>> = {},
+    times = TIMES,
+  ) {
     this.#checks = checks
+    this.#warnings = warnings
     this.#times = times
   }
 
@@ -47,9 +54,12 @@ export class Readiness {
   async #lookNow(): Promise<ReadinessReport> {
     const signal = AbortSignal.timeout(this.#times.deadlineMs)
     const found = await Promise.all(
-      Object.entries(this.#checks).map(async ([name, check]) => [name, await outcomeOf(check, signal)] as const),
+      Object.entries({ ...this.#checks, ...this.#warnings }).map(
+        async ([name, check]) => [name, await outcomeOf(check, signal)] as const,
+      ),
     )
-    return { ready: found.every(([, outcome]) => outcome === 'ok'), checks: Object.fromEntries(found) }
+    const ready = found.every(([name, outcome]) => outcome === 'ok' || !(name in this.#checks))
+    return { ready, checks: Object.fromEntries(found) }
   }
 }
 

@@ -18,6 +18,12 @@ export interface Telemetry {
   sandboxArchived(outcome: string, ms: number): void
   /** A user who had to wait for a place for their sandbox got one. */
   roomWaited(ms: number): void
+  /** Somebody walked through a workspace to see how much it holds. */
+  workspaceMeasured(outcome: 'within' | 'over', ms: number): void
+  /** A write was refused for lack of room: beyond the workspace's own limit · too little is left on the engine's disk. */
+  roomRefused(reason: 'workspace' | 'engine_disk'): void
+  /** So many commands were ended because their workspace went on growing beyond its limit. */
+  overrunEnded(commands: number): void
   /** One operation of the engine, "containers.create"; `outcome` is "ok" or an error code. */
   engineCall(operation: string, outcome: string, ms: number): void
   /** The image of a runtime was built, or was not. */
@@ -44,6 +50,9 @@ export const noTelemetry: Telemetry = {
   sandboxFrozen() {},
   sandboxArchived() {},
   roomWaited() {},
+  workspaceMeasured() {},
+  roomRefused() {},
+  overrunEnded() {},
   engineCall() {},
   imageBuild() {},
   httpRequest() {},

@@ -5,6 +5,7 @@ import type { Sandbox } from '../sandbox/sandbox.ts'
 import type { SandboxIdentity } from './identity.ts'
 import type { UserProfile } from './modes/user-profile.ts'
 import type { PlacedSandbox, PlacementOptions } from './placement.ts'
+import type { WorkspaceQuota } from './quota/workspace-quota.ts'
 import { UserSandbox } from './user-sandbox.ts'
 
 /** What this server holds of one user's sandbox. */
@@ -15,6 +16,8 @@ export interface Entry {
   /** Its lines name the user by a hash. */
   readonly logger: Logger
   readonly link: UserSandbox
+  /** What its workspace holds and may hold. */
+  readonly quota: WorkspaceQuota
   /** Made at the first start, and again with another runtime: its facts come from the runtime's image. */
   sandbox: { readonly of: ReadyRuntime; readonly value: Sandbox } | undefined
 }
@@ -23,6 +26,7 @@ export interface EntriesDeps {
   readonly engine: Engine
   readonly logger: Logger
   readonly profileOf: (user: string) => UserProfile
+  readonly quotaOf: (profile: UserProfile, link: UserSandbox, logger: Logger) => WorkspaceQuota
   /** Brings the sandbox of the user to life. */
   readonly place: (
     identity: SandboxIdentity,
@@ -56,7 +60,7 @@ export class Entries implements Iterable<Entry> {
   of(user: string, identity: SandboxIdentity): Entry {
     const found = this.find(identity)
     if (found) return found
-    const { engine, profileOf, place, onLessUse, onThaw } = this.#deps
+    const { engine, profileOf, quotaOf, place, onLessUse, onThaw } = this.#deps
     const profile = profileOf(user)
     const logger = this.#deps.logger.child({ user: identity.userHash })
     const link = new UserSandbox({
@@ -66,7 +70,7 @@ export class Entries implements Iterable<Entry> {
       onLessUse,
       onThaw,
     })
-    const entry: Entry = { identity, profile, logger, link, sandbox: undefined }
+    const entry: Entry = { identity, profile, logger, link, quota: quotaOf(profile, link, logger), sandbox: undefined }
     this.#byHash.set(identity.userHash, entry)
     return entry
   }

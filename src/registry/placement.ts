@@ -12,6 +12,7 @@ import type { Archiver } from './archiver.ts'
 import { LABEL, type SandboxIdentity, uidFromLabels, uidOf, volumeLabels } from './identity.ts'
 import { ensureOwner, findContainer, findWorkspace, type Owner, resolveOwner } from './owner.ts'
 import { readChoice } from './runtime-choice.ts'
+import { makeWorkspace } from './quota/make-workspace.ts'
 import { containerSpec, type SandboxPolicy, userPlace } from './sandbox-spec.ts'
 
 export interface PlacementDeps {
@@ -219,7 +220,9 @@ async function create(
     if (decided.volumeName !== owner.volumeName || decided.archive !== undefined) return 'found'
   }
   const ownUid = uidOf(identity, await info())
-  const volume = before ?? (await engine.volumes.ensure(owner.volumeName, volumeLabels(identity, ownUid), call))
+  const volume =
+    before ??
+    (await makeWorkspace(engine, { name: owner.volumeName, uid: ownUid }, volumeLabels(identity, ownUid), policy, call))
   // The files belong to the uid that the volume was made for, whatever the rule says today.
   const uid = uidFromLabels(volume.labels) ?? ownUid
   const make = (of: ReadyRuntime) => {

@@ -22,6 +22,9 @@ import { MemoryWatch, type MemoryReading } from './memory-watch.ts'
 import { policyFor, type UserProfile, type UserProfiles } from './modes/user-profile.ts'
 import { findContainer, findWorkspace, resolveOwner } from './owner.ts'
 import { place, type PlacedSandbox, type PlacementOptions } from './placement.ts'
+import type { DiskFloor, DiskState } from './quota/disk-floor.ts'
+import { QuotaWatch } from './quota/quota-watch.ts'
+import { WorkspaceQuota } from './quota/workspace-quota.ts'
 import { Room } from './room.ts'
 import { sandboxFacts, type SandboxPolicy } from './sandbox-spec.ts'
 import { removeEverything } from './take-down.ts'
@@ -55,6 +58,11 @@ export interface RegistryDeps {
   readonly maxStarts: number
   /** Brings back the files of users who were archived. */
   readonly archiver?: Archiver | undefined
+  readonly disk: {
+    readonly floor: DiskFloor
+    /** The engine's disk as this machine sees it; undefined where it is another machine's. */
+    readonly local: () => Promise<DiskState | undefined>
+  }
   readonly logger: Logger
   readonly telemetry?: Telemetry
 }
@@ -69,6 +77,7 @@ export class Registry implements SandboxProvider {
   readonly #room: Room
   readonly #sweep: IdleSweep
   readonly #memory: MemoryWatch | undefined
+  readonly #quotas: QuotaWatch
   readonly #limitStarts: ReturnType<typeof pLimit>
   readonly #telemetry: Telemetry
   readonly #anonymous: AnonymousUsers
@@ -88,11 +97,26 @@ export class Registry implements SandboxProvider {
       engine,
       logger,
       profileOf: (user) => profiles.of(user),
+      quotaOf: (profile, link, ofUser) =>
+        new WorkspaceQuota({
+          limits: policyFor(deps.policy, profile).workspace.limits,
+          floor: deps.disk.floor,
+          lookAtDisk: () => this.lookAtDisk(),
+          present: () => link.present,
+          telemetry: this.#telemetry,
+          logger: ofUser,
+        }),
       place: (identity, profile, ofUser, options) => this.#place(identity, profile, ofUser, options),
       onLessUse: () => this.#room.onLessUse(),
       onThaw: (ms) => telemetry.sandboxStart('thawed', ms),
     })
     this.#entries = entries
+    this.#quotas = new QuotaWatch({
+      quotas: () => [...entries].map(({ quota }) => quota),
+      floor: deps.disk.floor,
+      localDisk: deps.disk.local,
+      logger,
+    })
     this.#room = new Room({
       entries,
       maxRunning: deps.maxRunning,
@@ -193,6 +217,11 @@ export class Registry implements SandboxProvider {
     return this.#leftovers.look()
   }
 
+  /** Looks at the engine's disk now, and at workspaces that may have outgrown their limit. */
+  lookAtDisk(): Promise<void> {
+    return this.#quotas.look()
+  }
+
   /** How many sandboxes this server holds, by state: being started · used by a call · connected and not used · frozen. */
   states(): Readonly<Record<'starting' | 'in_use' | 'idle' | 'frozen', number>> {
     const states = { starting: 0, in_use: 0, idle: 0, frozen: 0 }
@@ -216,6 +245,7 @@ export class Registry implements SandboxProvider {
     this.#closed = true
     this.#sweep.stop()
     this.#memory?.stop()
+    this.#quotas.stop()
     if (evictIdle) await Promise.all([...this.#entries].map(({ link }) => this.#evict(link, 0, 'exit')))
     await Promise.all([...this.#entries].map((entry) => this.#leave(entry)))
   }
@@ -298,12 +328,12 @@ export class Registry implements SandboxProvider {
       .finally(() => link.releaseLease())
   }
 
-  #sandbox({ identity, profile, logger, link }: Entry, runtime: ReadyRuntime): Sandbox {
+  #sandbox({ identity, profile, logger, link, quota }: Entry, runtime: ReadyRuntime): Sandbox {
     const { policy, packages } = this.#deps
     const facts = sandboxFacts(runtime, policyFor(policy, profile), profile.idleTimeoutMs)
     const labels = fetchLabels(identity.installation, identity.userHash)
     const scene = { runtime, labels, sandboxNetwork: facts.network }
     const supply: PackageSupply = { fetch: (request, options) => packages.fetch(request, scene, options) }
-    return new Sandbox(link, facts, supply, logger)
+    return new Sandbox(link, facts, supply, logger, quota)
   }
 }

@@ -2,6 +2,7 @@ import type { ContainerLimits, ContainerSpec, Labels } from '../engine/engine.ts
 import type { ReadyRuntime } from '../runtimes/image-builder.ts'
 import type { SandboxFacts } from '../sandbox/facts.ts'
 import { BRIDGE_UID, SUPERVISOR_PATH } from '../supervisor/protocol.ts'
+import type { WorkspaceLimits } from './quota/limits.ts'
 import { containerLabels, type SandboxIdentity } from './identity.ts'
 
 export const WORKSPACE = '/workspace'
@@ -12,6 +13,11 @@ export interface SandboxPolicy {
   readonly limits: ContainerLimits
   /** What the operator grants this user in place of these limits and of the runtime's. */
   readonly userLimits?: Partial<ContainerLimits>
+  readonly workspace: {
+    readonly limits: WorkspaceLimits
+    /** Options for the engine's volume driver, before they are filled in: see {@link volumeOptions}. Empty: none. */
+    readonly volumeOptions: Labels
+  }
   readonly network: 'none' | 'bridge'
   readonly ociRuntime: string | undefined
   readonly maxTimeoutMs: number

@@ -91,6 +91,11 @@ export class UserSandbox implements SandboxLink {
     return this.#usable() !== undefined
   }
 
+  /** The way to its supervisor, where that starts nothing: for those who look and do not use. */
+  get present(): SupervisorClient | undefined {
+    return this.#usable()?.client
+  }
+
   /** True while it is being put to sleep or changed as a whole. */
   get isChanging(): boolean {
     return this.#changing !== undefined

@@ -10,6 +10,7 @@ import type { SandboxFacts } from './facts.ts'
 import { type SandboxLink, overLink } from './link.ts'
 import { type CommandOutcome, outcomeOf } from './outcome.ts'
 import { resolvePath } from './paths.ts'
+import { AMPLE_SPACE, type Space } from './space.ts'
 import { commandFault } from './wire-faults.ts'
 
 export interface CommandSpec {
@@ -62,8 +63,10 @@ export class Commands {
   readonly #facts: SandboxFacts
   readonly #logger: Logger
   readonly #baseEnv: readonly string[]
+  readonly #space: Space
 
-  constructor(link: SandboxLink, facts: SandboxFacts, logger: Logger) {
+  constructor(link: SandboxLink, facts: SandboxFacts, logger: Logger, space: Space = AMPLE_SPACE) {
+    this.#space = space
     this.#link = link
     this.#facts = facts
     this.#logger = logger
@@ -87,7 +90,7 @@ export class Commands {
         signal?.addEventListener('abort', onAbort, { once: true })
         return client.start(request)
       })
-      return outcomeOf(result, request.cwd, this.#facts.spoolDir)
+      return outcomeOf(result, request.cwd, this.#facts.spoolDir, (id) => this.#space.whyEnded(id))
     } catch (error) {
       throw commandFault(error, program)
     } finally {

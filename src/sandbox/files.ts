@@ -5,6 +5,7 @@ import type { EntryPage, FileInfo, FileLines } from '../supervisor/protocol.ts'
 import type { SandboxFacts } from './facts.ts'
 import { type Repeat, type SandboxLink, overLink } from './link.ts'
 import { displayPath, resolvePath } from './paths.ts'
+import { AMPLE_SPACE, type Space, whileRoom } from './space.ts'
 import { fileFault } from './wire-faults.ts'
 
 export interface LineRange {
@@ -46,10 +47,12 @@ const FOLDED = ['.git', 'node_modules']
 export class Files {
   readonly #link: SandboxLink
   readonly #facts: SandboxFacts
+  readonly #space: Space
 
-  constructor(link: SandboxLink, facts: SandboxFacts) {
+  constructor(link: SandboxLink, facts: SandboxFacts, space: Space = AMPLE_SPACE) {
     this.#link = link
     this.#facts = facts
+    this.#space = space
   }
 
   /** The absolute path that a caller means, for the arguments of a program. */
@@ -101,8 +104,11 @@ export class Files {
     return this.#ask(path, 'never', signal, (client, absolute) => client.read(absolute, range, onData, { signal }))
   }
 
-  /** Writes atomically; missing parent directories are created. After any failure the old content is there whole. */
-  write(
+  /**
+   * Writes atomically; missing parent directories are created. After any failure the old content is there whole. Below the workspace it takes
+   * room that the user must have: `disk_full`, `engine_disk_full`.
+   */
+  async write(
     path: string,
     data: Uint8Array | AsyncIterable<Uint8Array>,
     write: FileWrite,
@@ -111,9 +117,14 @@ export class Files {
     // Only a plain overwrite from memory has the same effect twice.
     const again = data instanceof Uint8Array && write.mode === 'overwrite' && write.ifVersion === undefined
     const repeat: Repeat = again ? 'anywhere' : 'never'
-    return this.#ask(path, repeat, signal, (client, absolute) =>
-      client.write(absolute, data, { ...write, createParents: true }, { signal }),
+    const isKept = this.#isKept(path)
+    if (isKept) await this.#space.require(data instanceof Uint8Array ? data.length : 0, signal)
+    const source = data instanceof Uint8Array || !isKept ? data : whileRoom(data, this.#space, signal)
+    const written = await this.#ask(path, repeat, signal, (client, absolute) =>
+      client.write(absolute, source, { ...write, createParents: true }, { signal }),
     )
+    if (isKept) this.#space.wrote(data instanceof Uint8Array ? data.length : written.sizeBytes)
+    return written
   }
 
   /** One page of the entries below a directory. */
@@ -124,8 +135,11 @@ export class Files {
   }
 
   /** Creates a directory and those above it; one that is there is kept as it is. Resolves to true when it was created. */
-  makeDirectory(path: string, signal?: AbortSignal, mode = 0o755): Promise<boolean> {
-    return this.#ask(path, 'anywhere', signal, (client, absolute) => client.mkdir(absolute, mode, true, { signal }))
+  async makeDirectory(path: string, signal?: AbortSignal, mode = 0o755): Promise<boolean> {
+    if (this.#isKept(path)) await this.#space.require(0, signal)
+    return await this.#ask(path, 'anywhere', signal, (client, absolute) =>
+      client.mkdir(absolute, mode, true, { signal }),
+    )
   }
 
   async remove(path: string, recursive: boolean, signal?: AbortSignal): Promise<void> {
@@ -136,6 +150,11 @@ export class Files {
   async rename(from: string, to: string, noReplace: boolean, signal?: AbortSignal): Promise<void> {
     const source = this.absolute(from)
     await this.#ask(to, 'never', signal, (client, absolute) => client.rename(source, absolute, noReplace, { signal }))
+  }
+
+  /** By its text alone: what counts is measured, and this only says when to ask. */
+  #isKept(path: string): boolean {
+    return this.absolute(path).startsWith(`${this.#facts.workspace}/`)
   }
 
   async #ask<T>(

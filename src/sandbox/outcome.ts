@@ -11,6 +11,8 @@ export interface CapturedStream extends Captured {
 export interface CommandState {
   readonly id: string
   readonly status: CommandStatus
+  /** Why the server ended it of its own accord: a sentence to show. */
+  readonly reason: string | undefined
   readonly exitCode: number | undefined
   /** "SIGKILL", … */
   readonly signal: string | undefined
@@ -34,20 +36,31 @@ export interface CommandOutcome extends CommandState {
   readonly cwd: string
 }
 
-export function outcomeOf(result: CommandResult, cwd: string, spoolDir: string): CommandOutcome {
+/** Says why the server ended a command of its own accord; undefined for others. */
+export type WhyEnded = (commandId: string) => string | undefined
+
+const NO_REASON: WhyEnded = () => undefined
+
+export function outcomeOf(
+  result: CommandResult,
+  cwd: string,
+  spoolDir: string,
+  whyEnded: WhyEnded = NO_REASON,
+): CommandOutcome {
   const { summary } = result
   return {
-    ...stateOf(summary, spoolDir),
+    ...stateOf(summary, spoolDir, whyEnded),
     stdout: stream(result.stdout, summary.totalStdout),
     stderr: stream(result.stderr, summary.totalStderr),
     cwd,
   }
 }
 
-export function stateOf(summary: CommandSummary, spoolDir: string): CommandState {
+export function stateOf(summary: CommandSummary, spoolDir: string, whyEnded: WhyEnded = NO_REASON): CommandState {
   return {
     id: summary.id,
     status: summary.status,
+    reason: summary.status === 'running' ? undefined : whyEnded(summary.id),
     exitCode: summary.exitCode,
     signal: summary.signal === undefined ? undefined : signalName(summary.signal),
     stdinOpen: summary.stdinOpen,

@@ -7,6 +7,7 @@ import type { SandboxFacts } from './facts.ts'
 import type { Files } from './files.ts'
 import { installName, TEMPORARY_DIR } from './temporary-names.ts'
 import type { CommandOutcome } from './outcome.ts'
+import { AMPLE_SPACE, type Space } from './space.ts'
 
 export type InstallManager = SandboxFacts['packageManager']
 
@@ -59,9 +60,17 @@ export class Packages {
   readonly #commands: Commands
   readonly #files: Files
   readonly #supply: PackageSupply
+  readonly #space: Space
   #last: Promise<unknown> = Promise.resolve()
 
-  constructor(facts: SandboxFacts, commands: Commands, files: Files, supply: PackageSupply) {
+  constructor(
+    facts: SandboxFacts,
+    commands: Commands,
+    files: Files,
+    supply: PackageSupply,
+    space: Space = AMPLE_SPACE,
+  ) {
+    this.#space = space
     this.#facts = facts
     this.#commands = commands
     this.#files = files
@@ -81,6 +90,8 @@ export class Packages {
   async #install(request: InstallRequest, options: InstallOptions): Promise<Installed> {
     const { signal, onProgress } = options
     const started = performance.now()
+    // Before anything is downloaded for it.
+    await this.#space.require(0, signal)
     const supplied = await this.#supply.fetch(request, options)
     const dir = `${this.#facts.workspace}/${TEMPORARY_DIR}/${installName()}`
     try {

@@ -2,11 +2,12 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { SandboxError } from '../errors/sandbox-error.ts'
 import { firstCharacter, wholeCharacters } from '../lib/utf8.ts'
 import type { SupervisorClient } from '../supervisor/client.ts'
-import type { CommandOutput, OutputPage } from '../supervisor/protocol.ts'
+import type { CommandOutput, CommandSummary, OutputPage } from '../supervisor/protocol.ts'
 import type { SandboxFacts } from './facts.ts'
 import { type SandboxLink, overLink } from './link.ts'
 import { type CommandState, stateOf } from './outcome.ts'
 import { SENDABLE_SIGNALS, type SendableSignal } from './signals.ts'
+import { AMPLE_SPACE, type Space } from './space.ts'
 import { isListening, OutputSearch, type WaitCondition } from './wait-condition.ts'
 import { commandFault } from './wire-faults.ts'
 
@@ -61,17 +62,19 @@ const PORT_POLL_MS = 100
 export class Processes {
   readonly #link: SandboxLink
   readonly #facts: Pick<SandboxFacts, 'spoolDir'>
+  readonly #space: Space
 
-  constructor(link: SandboxLink, facts: Pick<SandboxFacts, 'spoolDir'>) {
+  constructor(link: SandboxLink, facts: Pick<SandboxFacts, 'spoolDir'>, space: Space = AMPLE_SPACE) {
     this.#link = link
     this.#facts = facts
+    this.#space = space
   }
 
   /** Running and remembered ones, newest first. */
   async list(signal?: AbortSignal): Promise<readonly ProcessInfo[]> {
     const commands = await overLink(this.#link, 'anywhere', signal, (client) => client.commands({ signal }))
     return commands
-      .map((each) => ({ ...stateOf(each, this.#facts.spoolDir), command: each.command }))
+      .map((each) => ({ ...this.#stateOf(each), command: each.command }))
       .sort((a, b) => b.startedAtMs - a.startedAtMs)
   }
 
@@ -109,11 +112,15 @@ export class Processes {
     return this.#state(id, signal)
   }
 
+  #stateOf(summary: CommandSummary): CommandState {
+    return stateOf(summary, this.#facts.spoolDir, (id) => this.#space.whyEnded(id))
+  }
+
   async #state(id: string, signal?: AbortSignal): Promise<CommandState> {
     const { summary } = await this.#ask(id, 'same boot', signal, (client) =>
       client.wait(id, { waitMs: 0, head: 0, tail: 0 }, { signal }),
     )
-    return stateOf(summary, this.#facts.spoolDir)
+    return this.#stateOf(summary)
   }
 
   async #ask<T>(
@@ -205,7 +212,7 @@ export class Processes {
     const stdout = wholePage(output.stdout, spec.since?.stdout, output.summary.totalStdout, running)
     const stderr = wholePage(output.stderr, spec.since?.stderr, output.summary.totalStderr, running)
     return {
-      state: stateOf(output.summary, this.#facts.spoolDir),
+      state: this.#stateOf(output.summary),
       stdout,
       stderr,
       next: {

@@ -7,6 +7,7 @@ import { directLink, type SandboxLink } from './link.ts'
 import { tidy } from './tidy.ts'
 import { type PackageSupply, Packages } from './packages.ts'
 import { Processes } from './processes.ts'
+import { AMPLE_SPACE, type Space } from './space.ts'
 import { Transfer } from './transfer.ts'
 import { UseMeter } from './use.ts'
 
@@ -21,17 +22,25 @@ export class Sandbox {
   readonly packages: Packages
   readonly use: UseMeter
   readonly #link: SandboxLink
+  readonly space: Space
 
-  constructor(link: SandboxLink, facts: SandboxFacts, supply: PackageSupply, logger: Logger) {
+  constructor(
+    link: SandboxLink,
+    facts: SandboxFacts,
+    supply: PackageSupply,
+    logger: Logger,
+    space: Space = AMPLE_SPACE,
+  ) {
     this.#link = link
     this.facts = facts
-    this.commands = new Commands(link, facts, logger)
-    this.processes = new Processes(link, facts)
-    this.files = new Files(link, facts)
+    this.space = space
+    this.commands = new Commands(link, facts, logger, space)
+    this.processes = new Processes(link, facts, space)
+    this.files = new Files(link, facts, space)
     this.transfer = new Transfer(this.files)
     this.inventory = new Inventory(link, this.commands)
-    this.packages = new Packages(facts, this.commands, this.files, supply)
-    this.use = new UseMeter(link, facts, this.files, this.commands)
+    this.packages = new Packages(facts, this.commands, this.files, supply, space)
+    this.use = new UseMeter(link, facts, this.files)
   }
 
   /** Removes what servers that were killed have left in the workspace; see {@link tidy}. Of a sandbox that ends meanwhile it wakes nothing. */

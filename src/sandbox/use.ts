@@ -1,9 +1,9 @@
 import { isSandboxError } from '../errors/sandbox-error.ts'
-import type { Commands } from './commands.ts'
+import { WireError } from '../supervisor/errors.ts'
+import type { DiskUsage } from '../supervisor/protocol.ts'
 import type { SandboxFacts } from './facts.ts'
 import type { Files } from './files.ts'
 import { overLink, type SandboxLink } from './link.ts'
-import { isMissingProgram } from './wire-faults.ts'
 
 /** What a sandbox takes right now. What could not be read is left out. */
 export interface SandboxUse {
@@ -20,11 +20,22 @@ export interface SandboxUse {
   readonly disks: readonly DiskUse[]
 }
 
+/** One file system, and, of the workspace's, what the files below it take up. */
 export interface DiskUse {
   readonly path: string
   readonly sizeBytes: number
   /** What the user may still write; other sandboxes may write there too. */
   readonly freeBytes: number
+  /** What is in it; undefined where it was not counted. */
+  readonly content:
+    | {
+        readonly bytes: number
+        /** Files, directories and links. */
+        readonly entries: number
+        /** False: there is more than was counted. */
+        readonly isAll: boolean
+      }
+    | undefined
 }
 
 /** The container's own cgroup: version 2, or the controllers of version 1 (cgroups(7)). */
@@ -32,20 +43,20 @@ const CPU_FILES = ['/sys/fs/cgroup/cpu.stat', '/sys/fs/cgroup/cpuacct/cpuacct.us
 const PIDS_FILES = ['/sys/fs/cgroup/pids.current', '/sys/fs/cgroup/pids/pids.current'] as const
 const MAX_FILE_BYTES = 16 * 1024
 const TMP = '/tmp'
-const DF_TIMEOUT_MS = 5000
+/** What somebody who asks waits for. */
+const WALK = { maxEntries: 2_000_000, maxMs: 5000 }
+const NO_WALK = { maxEntries: 0, maxMs: 0 }
 
 /** Measures one sandbox. */
 export class UseMeter {
   readonly #link: SandboxLink
   readonly #facts: SandboxFacts
   readonly #files: Files
-  readonly #commands: Commands
 
-  constructor(link: SandboxLink, facts: SandboxFacts, files: Files, commands: Commands) {
+  constructor(link: SandboxLink, facts: SandboxFacts, files: Files) {
     this.#link = link
     this.#facts = facts
     this.#files = files
-    this.#commands = commands
   }
 
   async measure(signal?: AbortSignal): Promise<SandboxUse> {
@@ -80,27 +91,36 @@ export class UseMeter {
     return undefined
   }
 
+  /** Of a supervisor that cannot tell, from before an update of the server, nothing. */
   async #disks(signal: AbortSignal | undefined): Promise<DiskUse[]> {
-    const paths = [this.#facts.workspace, TMP]
-    const spec = { timeoutMs: DF_TIMEOUT_MS, waitMs: DF_TIMEOUT_MS * 2, maxOutputBytes: MAX_FILE_BYTES, private: true }
+    const { workspace } = this.#facts
+    const [inWorkspace, inTmp] = await Promise.all([this.#walk(workspace, signal), this.#look(TMP, signal)])
+    return [...(inWorkspace ? [diskUse(workspace, inWorkspace)] : []), ...(inTmp ? [diskUse(TMP, inTmp)] : [])]
+  }
+
+  async #walk(path: string, signal: AbortSignal | undefined): Promise<DiskUsage | undefined> {
     try {
-      const { stdout } = await this.#commands.run({ ...spec, command: ['df', '-kP', ...paths] }, { signal })
-      return parseDf(stdout.head.toString('latin1'), paths)
+      return await this.#look(path, signal, WALK)
     } catch (error) {
-      if (isMissingProgram(error)) return []
+      // As many as there may be at once are under way: then without one.
+      if (error instanceof WireError && error.code === 'too_many') return await this.#look(path, signal)
       throw error
     }
   }
+
+  #look(path: string, signal: AbortSignal | undefined, bounds = NO_WALK): Promise<DiskUsage | undefined> {
+    return overLink(this.#link, 'anywhere', signal, (client) => client.usage(path, bounds, { signal }))
+  }
 }
 
-/** Reads `df -kP` (POSIX): a heading, then a line for each path: file system, size, used, free, share, mount point. */
-export function parseDf(output: string, paths: readonly string[]): DiskUse[] {
-  const lines = output.split('\n').slice(1)
-  return paths.flatMap((path, at) => {
-    const [, size, free] = /^.*?\s(\d{1,12})\s+\d{1,12}\s+(\d{1,12})\s+\S+\s/.exec(lines[at] ?? '') ?? []
-    if (size === undefined || free === undefined) return []
-    return [{ path, sizeBytes: Number(size) * 1024, freeBytes: Number(free) * 1024 }]
-  })
+function diskUse(path: string, usage: DiskUsage): DiskUse {
+  const { bytes, entries, stopped, unseen } = usage
+  return {
+    path,
+    sizeBytes: usage.fsBytes,
+    freeBytes: usage.fsFreeBytes,
+    content: entries === 0 ? undefined : { bytes, entries, isAll: stopped === undefined && unseen === undefined },
+  }
 }
 
 /** cpu.stat of version 2 counts microseconds, cpuacct.usage of version 1 nanoseconds. */

@@ -59,6 +59,11 @@ const COMMAND_FAULTS: Partial<Record<WireErrorName, Fault>> = {
     'Create it first, or leave cwd out.',
   ],
   resources: ['sandbox_limit', () => 'The sandbox has no memory or no process slot left.', RESOURCES_HINT],
+  no_space: [
+    'disk_full',
+    () => 'No space is left for the command.',
+    'Delete files in /workspace or /tmp that are not needed, then try again.',
+  ],
   too_many: [
     'sandbox_limit',
     () => 'Too many commands run at once in this sandbox.',

@@ -30,6 +30,7 @@ const commandSchema = z.object(commandFields)
 /** The structured form of a command's outcome. */
 export const commandResult = z.object({
   status,
+  reason: z.string().optional(),
   exit_code: z.number().optional(),
   signal: z.string().optional(),
   stdout: z.string(),

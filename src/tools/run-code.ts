@@ -41,6 +41,8 @@ export const runCode = defineTool({
   async run(args, context) {
     const source = sourceOf(args, context.sandbox)
     const directory = posix.join(RUNS, `.run-${randomBytes(6).toString('hex')}`)
+    // What it writes goes to the workspace mostly: better told before than by a program that fails in the middle.
+    await context.sandbox.space.require(0, context.signal)
     let isOver = true
     try {
       const { outcome, isOver: ended } = await launch(args, source, directory, context)

@@ -2,7 +2,8 @@ import * as z from 'zod'
 import { formatBytes, formatDuration } from '../lib/units.ts'
 import type { SandboxFacts } from '../sandbox/facts.ts'
 import type { SystemInventory } from '../sandbox/inventory.ts'
-import type { SandboxUse } from '../sandbox/use.ts'
+import type { Space } from '../sandbox/space.ts'
+import type { DiskUse, SandboxUse } from '../sandbox/use.ts'
 import { tenths } from './render/command-state.ts'
 import { footerLine } from './render/text.ts'
 import { defineTool } from './tool.ts'
@@ -43,7 +44,7 @@ export const sandboxInfo = defineTool({
     const sleepsAt =
       facts.idleTimeoutMs > 0 && state === 'ready' ? isoTime(Date.now() + facts.idleTimeoutMs) : undefined
     return {
-      text: describe(facts, use, system).join('\n'),
+      text: describe(facts, use, system, sandbox.space).join('\n'),
       footer: footerLine([
         state === 'busy' ? `busy: ${use.running} running` : 'ready',
         `up for ${formatDuration(use.uptimeMs)}`,
@@ -61,7 +62,7 @@ export const sandboxInfo = defineTool({
         ...(system.architecture === undefined ? {} : { architecture: system.architecture }),
         versions: system.programs,
         network: facts.network,
-        limits: limits(facts, use),
+        limits: limits(facts, use, sandbox.space),
         use: present(use),
         idle_timeout_s: facts.idleTimeoutMs / 1000,
         ...(sleepsAt === undefined ? {} : { sleeps_at: sleepsAt }),
@@ -70,7 +71,7 @@ export const sandboxInfo = defineTool({
   },
 })
 
-function describe(facts: SandboxFacts, use: SandboxUse, system: SystemInventory): string[] {
+function describe(facts: SandboxFacts, use: SandboxUse, system: SystemInventory, space: Space): string[] {
   const versions = Object.entries(system.programs).map(([name, version]) => `${name} ${version}`)
   const packages = facts.packages.map(({ manager, packages: names }) => `${manager}: ${names.join(', ')}`)
   const memoryLimit = use.memoryLimitBytes ?? facts.limits.memoryBytes
@@ -85,15 +86,33 @@ function describe(facts: SandboxFacts, use: SandboxUse, system: SystemInventory)
     `Memory: ${memory}${formatBytes(memoryLimit)}${use.oomKills > 0 ? `, ${use.oomKills} killed for lack of it` : ''}`,
     `CPU: ${facts.limits.cpus}${use.cpuMs === undefined ? '' : `, ${formatDuration(use.cpuMs)} used`}`,
     `Processes: ${processes}${facts.limits.pids}`,
-    ...use.disks.map(
-      ({ path, freeBytes, sizeBytes }) => `Disk ${path}: ${formatBytes(freeBytes)} free of ${formatBytes(sizeBytes)}`,
-    ),
+    ...use.disks.map((disk) => `Disk ${disk.path}: ${diskWords(disk)}`),
+    ...allowed(space),
     `Network: ${facts.network === 'none' ? 'none' : 'open'}`,
     `Longest command: ${formatDuration(facts.maxTimeoutMs)}; largest file: ${formatBytes(facts.limits.fileBytes)}`,
   ]
 }
 
-function limits({ limits: set, maxTimeoutMs }: SandboxFacts, use: SandboxUse): Record<string, number> {
+function diskWords({ freeBytes, sizeBytes, content }: DiskUse): string {
+  const free = `${formatBytes(freeBytes)} free of ${formatBytes(sizeBytes)}`
+  if (!content) return free
+  const { bytes, entries, isAll } = content
+  return `${isAll ? '' : 'more than '}${formatBytes(bytes)} in ${entries.toLocaleString('en-US')} files, ${free}`
+}
+
+function allowed({ allowedBytes, allowedFiles }: Space): string[] {
+  const parts = [
+    ...(allowedBytes === undefined ? [] : [formatBytes(allowedBytes)]),
+    ...(allowedFiles === undefined ? [] : [`${allowedFiles.toLocaleString('en-US')} files`]),
+  ]
+  return parts.length === 0 ? [] : [`Allowed in the workspace: ${parts.join(' and ')}`]
+}
+
+function limits(
+  { limits: set, maxTimeoutMs }: SandboxFacts,
+  use: SandboxUse,
+  { allowedBytes, allowedFiles }: Space,
+): Record<string, number> {
   return {
     memory_bytes: use.memoryLimitBytes ?? set.memoryBytes,
     cpus: set.cpus,
@@ -101,13 +120,23 @@ function limits({ limits: set, maxTimeoutMs }: SandboxFacts, use: SandboxUse): R
     tmp_bytes: set.tmpBytes,
     file_bytes: set.fileBytes,
     open_files: set.openFiles,
+    ...(allowedBytes === undefined ? {} : { workspace_bytes: allowedBytes }),
+    ...(allowedFiles === undefined ? {} : { workspace_files: allowedFiles }),
     timeout_s: maxTimeoutMs / 1000,
   }
 }
 
 function present(use: SandboxUse): Record<string, number> {
   const { memoryBytes, cpuMs, processes } = use
-  const disks = use.disks.map(({ path, freeBytes }): [string, number] => [`${nameOf(path)}_free_bytes`, freeBytes])
+  const disks = use.disks.flatMap(({ path, freeBytes, content }): [string, number][] => [
+    [`${nameOf(path)}_free_bytes`, freeBytes],
+    ...(content
+      ? ([
+          [`${nameOf(path)}_bytes`, content.bytes],
+          [`${nameOf(path)}_files`, content.entries],
+        ] as [string, number][])
+      : []),
+  ])
   return {
     uptime_s: Math.round(use.uptimeMs / 1000),
     running_commands: use.running,

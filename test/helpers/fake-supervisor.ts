@@ -1,6 +1,7 @@
 import { posix } from 'node:path'
 import type { PackageSupply } from '../../src/sandbox/packages.ts'
 import { Sandbox } from '../../src/sandbox/sandbox.ts'
+import { AMPLE_SPACE, type Space } from '../../src/sandbox/space.ts'
 import { silentLogger } from '../../src/lib/logger.ts'
 import type { SandboxFacts } from '../../src/sandbox/facts.ts'
 import type { SupervisorClient } from '../../src/supervisor/client.ts'
@@ -13,6 +14,7 @@ import type {
   CommandResult,
   CommandSummary,
   DirectoryEntry,
+  DiskUsage,
   EntryPage,
   FileInfo,
   FileLines,
@@ -100,13 +102,15 @@ export class FakeSupervisor {
     this.#script = script
   }
 
+  /** Room on its disk. */
+  space: Space = AMPLE_SPACE
   /** Where packages come from. */
   supply: PackageSupply = noPackages
 
   sandbox(facts: Partial<SandboxFacts> = {}): Sandbox {
     const client = this as unknown as SupervisorClient
     const link = { client: () => Promise.resolve(client), afterEviction: () => Promise.resolve(client) }
-    return new Sandbox(link, { ...FACTS, ...facts }, this.supply, silentLogger)
+    return new Sandbox(link, { ...FACTS, ...facts }, this.supply, silentLogger, this.space)
   }
 
   put(path: string, content: string | Buffer): void {
@@ -123,6 +127,24 @@ export class FakeSupervisor {
 
   info(): Promise<SupervisorInfo> {
     return Promise.resolve(this.state)
+  }
+
+  /** What is told of any directory; undefined: as a supervisor from before the request. */
+  disk: DiskUsage | undefined = {
+    bytes: 8192,
+    entries: 2,
+    stopped: undefined,
+    unseen: undefined,
+    fsBytes: 2 * 1024 ** 2,
+    fsFreeBytes: 1024 ** 2,
+    fsInodes: 1000,
+    fsFreeInodes: 900,
+  }
+
+  usage(_path: string, { maxEntries }: { maxEntries: number }): Promise<DiskUsage | undefined> {
+    return Promise.resolve(
+      this.disk && maxEntries > 0 ? this.disk : this.disk && { ...this.disk, bytes: 0, entries: 0 },
+    )
   }
 
   start(request: StartRequest): Promise<CommandResult> {

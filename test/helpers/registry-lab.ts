@@ -4,6 +4,8 @@ import { silentLogger } from '../../src/lib/logger.ts'
 import { findContainer, resolveOwner } from '../../src/registry/owner.ts'
 import { Registry, type RegistryDeps } from '../../src/registry/registry.ts'
 import type { UserProfile } from '../../src/registry/modes/user-profile.ts'
+import { DiskFloor } from '../../src/registry/quota/disk-floor.ts'
+import { NO_LIMITS } from '../../src/registry/quota/limits.ts'
 import { containerSpec, type SandboxPolicy } from '../../src/registry/sandbox-spec.ts'
 import { identityOf, newSlotName, slotLabels } from '../../src/registry/identity.ts'
 import type { ReadyRuntime } from '../../src/runtimes/ready-runtime.ts'
@@ -16,6 +18,7 @@ import { reply } from './supervisor-frames.ts'
 
 export const TEST_POLICY: SandboxPolicy = {
   limits: TEST_LIMITS,
+  workspace: { limits: NO_LIMITS, volumeOptions: {} },
   network: 'none',
   ociRuntime: undefined,
   maxTimeoutMs: 3_600_000,
@@ -134,6 +137,7 @@ export async function registryLab(options: FakeEngineOptions = {}): Promise<Regi
         maxRunning: 100,
         queueTimeoutMs: 0,
         maxStarts: 8,
+        disk: { floor: new DiskFloor(0), local: () => Promise.resolve(undefined) },
         logger: silentLogger,
         ...overrides,
       }),

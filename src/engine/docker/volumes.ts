@@ -23,7 +23,7 @@ export function dockerVolumes(api: EngineApi): Volumes {
           action: 'create the volume',
           method: 'POST',
           path: '/volumes/create',
-          body: { Name: name, Labels: labels, Driver: 'local' },
+          body: { Name: name, Labels: labels, Driver: 'local', DriverOpts: options?.driverOptions ?? {} },
           limits: limitsOf(options, DEADLINE_MS),
         },
         Volume,

@@ -1,5 +1,6 @@
 import type { ContainerLimits } from '../../engine/engine.ts'
 import type { SandboxPolicy } from '../sandbox-spec.ts'
+import { limitsIn } from '../quota/limits.ts'
 import type { Mode } from './mode.ts'
 
 /** What the operator says about one user. */
@@ -28,6 +29,16 @@ export interface UserProfiles {
 export const IDLE_EXIT_FACTOR = 2
 
 /** The policy for a user's sandbox. */
-export function policyFor(policy: SandboxPolicy, { limits, idleTimeoutMs }: UserProfile): SandboxPolicy {
-  return { ...policy, userLimits: limits, idleExitMs: idleTimeoutMs * IDLE_EXIT_FACTOR }
+export function policyFor(
+  policy: SandboxPolicy,
+  { limits, mode, workspaceBytes, idleTimeoutMs }: UserProfile,
+): SandboxPolicy {
+  const { workspace } = policy
+  const workspaceLimits = { ...workspace.limits, ...(workspaceBytes !== undefined && { bytes: workspaceBytes }) }
+  return {
+    ...policy,
+    userLimits: limits,
+    workspace: { ...workspace, limits: limitsIn(mode?.name, workspaceLimits) },
+    idleExitMs: idleTimeoutMs * IDLE_EXIT_FACTOR,
+  }
 }

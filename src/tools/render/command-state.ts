@@ -12,7 +12,7 @@ export function stateWords(state: CommandState): string {
     case 'timed_out':
       return 'timed out and killed (raise timeout_s, or run it in the background)'
     case 'cancelled':
-      return 'cancelled'
+      return state.reason ?? 'cancelled'
     case 'oom_killed':
       break
   }
@@ -23,6 +23,7 @@ export function stateWords(state: CommandState): string {
 export function stateFields(state: CommandState) {
   return {
     status: state.status,
+    ...(state.reason === undefined ? {} : { reason: state.reason }),
     ...(state.exitCode === undefined ? {} : { exit_code: state.exitCode }),
     ...(state.signal === undefined ? {} : { signal: state.signal }),
   }

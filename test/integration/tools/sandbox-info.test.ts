@@ -15,7 +15,7 @@ test('sandbox_info tells what is really in force and in use', async () => {
     os: expect.stringMatching(/Debian/),
     versions: { python3: expect.stringMatching(/^3\.\d+\.\d+$/), bash: expect.stringMatching(/^5\./) },
     network: 'none',
-    limits: { memory_bytes: 256 * 1024 ** 2, processes: 100, cpus: 1 },
+    limits: { memory_bytes: 256 * 1024 ** 2, processes: 100, cpus: 1, workspace_bytes: 10 * 1024 ** 3 },
     idle_timeout_s: 600,
   })
   const use = structured?.['use'] as Record<string, number>
@@ -23,6 +23,7 @@ test('sandbox_info tells what is really in force and in use', async () => {
   expect(use['memory_bytes']).toBeLessThan(256 * 1024 ** 2)
   expect(use['cpu_ms']).toBeGreaterThan(0)
   expect(use['processes']).toBeGreaterThan(0)
+  expect(use['workspace_files']).toBeGreaterThan(0)
   expect(use['workspace_free_bytes']).toBeGreaterThan(1024 ** 2)
   expect(use['tmp_free_bytes']).toBeGreaterThan(1024 ** 2)
   expect(footer).toMatch(/^\[ready · up for .* · sleeps after 10 min without use · at 20\d\d-.*Z at the earliest\]$/)

@@ -1,7 +1,7 @@
 import { expect, test, vi } from 'vitest'
 import { SandboxError } from '../../../src/errors/sandbox-error.ts'
 import { deferred } from '../../../src/lib/deferred.ts'
-import { Readiness } from '../../../src/http/readiness.ts'
+import { Readiness, type ReadinessCheck } from '../../../src/http/readiness.ts'
 
 const fine = () => Promise.resolve()
 const broken = () => Promise.reject(new SandboxError('engine_unreachable', 'unix:///secret.sock does not answer.'))
@@ -27,7 +27,7 @@ test('a check that never ends is answered at the deadline, and is told that nobo
     told = signal
     return new Promise<void>(() => {})
   }
-  const readiness = new Readiness({ engine: hung, runtime: fine }, { deadlineMs: 20, holdMs: 0 })
+  const readiness = new Readiness({ engine: hung, runtime: fine }, {}, { deadlineMs: 20, holdMs: 0 })
   expect(await readiness.report()).toEqual({ ready: false, checks: { engine: 'timeout', runtime: 'ok' } })
   expect(told?.aborted).toBe(true)
 })
@@ -37,7 +37,7 @@ test('any number of probes at once make one look, whose answer holds for a momen
   try {
     const pending = deferred<void>()
     const engine = vi.fn<() => Promise<void>>(() => pending.promise)
-    const readiness = new Readiness({ engine }, { deadlineMs: 2000, holdMs: 1000 })
+    const readiness = new Readiness({ engine }, {}, { deadlineMs: 2000, holdMs: 1000 })
     const reports = Array.from({ length: 100 }, () => readiness.report())
     // However long the look takes, nobody starts a second one.
     vi.advanceTimersByTime(5000)
@@ -55,4 +55,12 @@ test('any number of probes at once make one look, whose answer holds for a momen
   } finally {
     vi.useRealTimers()
   }
+})
+
+test('a warning is told and makes nobody unready', async () => {
+  const full: ReadinessCheck = () => Promise.reject(new SandboxError('engine_disk_full', 'full'))
+  expect(await new Readiness({ engine: fine }, { disk: full }).report()).toEqual({
+    ready: true,
+    checks: { engine: 'ok', disk: 'engine_disk_full' },
+  })
 })

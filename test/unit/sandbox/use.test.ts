@@ -1,19 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import { cpuTimeMs, parseDf } from '../../../src/sandbox/use.ts'
+import { cpuTimeMs } from '../../../src/sandbox/use.ts'
 import { WireError } from '../../../src/supervisor/errors.ts'
 import { FakeSupervisor } from '../../helpers/fake-supervisor.ts'
 
-const DF = [
-  'Filesystem     1024-blocks     Used Available Capacity Mounted on',
-  '/dev/vda         264212084 31557524  74833388      30% /workspace',
-  'tmpfs                65536        8     65528       1% /tmp',
-  '',
-].join('\n')
-
 describe('the use of a sandbox', () => {
-  test('is read from the supervisor, the cgroup of either version, and df', async () => {
+  test('is read from the supervisor, the cgroup of either version, and its walk', async () => {
     const fake = new FakeSupervisor()
-    fake.script({ stdout: DF })
     fake.put('/sys/fs/cgroup/cpuacct/cpuacct.usage', '26450849\n')
     fake.put('/sys/fs/cgroup/pids/pids.current', '5\n')
     const expected = {
@@ -25,8 +17,13 @@ describe('the use of a sandbox', () => {
       cpuMs: 26.450849,
       processes: 5,
       disks: [
-        { path: '/workspace', sizeBytes: 264_212_084 * 1024, freeBytes: 74_833_388 * 1024 },
-        { path: '/tmp', sizeBytes: 65_536 * 1024, freeBytes: 65_528 * 1024 },
+        {
+          path: '/workspace',
+          sizeBytes: 2 * 1024 ** 2,
+          freeBytes: 1024 ** 2,
+          content: { bytes: 8192, entries: 2, isAll: true },
+        },
+        { path: '/tmp', sizeBytes: 2 * 1024 ** 2, freeBytes: 1024 ** 2, content: undefined },
       ],
     }
     expect(await fake.sandbox().use.measure()).toEqual(expected)
@@ -38,7 +35,7 @@ describe('the use of a sandbox', () => {
   test('what cannot be read is left out', async () => {
     const fake = new FakeSupervisor()
     fake.state = { ...fake.state, memoryBytes: 0, memoryLimitBytes: 0 }
-    fake.onStart = () => new WireError('not_found', 2)
+    fake.disk = undefined
     expect(await fake.sandbox().use.measure()).toMatchObject({
       memoryBytes: undefined,
       memoryLimitBytes: undefined,
@@ -48,10 +45,24 @@ describe('the use of a sandbox', () => {
     })
   })
 
-  test.each(['', 'x', 'h\n1 2 3', 'h\ndev 99999999999999999 1 2 3% /w', 'h\ndev -1 2 3 4% /w'])(
-    'a df that says %j is not believed',
-    (output) => expect(parseDf(output, ['/w'])).toEqual([]),
+  test.each([{ stopped: 'time' }, { stopped: 'entries' }, { unseen: 'unreadable' }] as const)(
+    'a walk that missed something (%j) says so',
+    async (missed) => {
+      const fake = new FakeSupervisor()
+      if (fake.disk) fake.disk = { ...fake.disk, ...missed }
+      const [workspace] = (await fake.sandbox().use.measure()).disks
+      expect(workspace?.content).toEqual({ bytes: 8192, entries: 2, isAll: false })
+    },
   )
+
+  test('when others walk already, it tells what it can without a walk', async () => {
+    const fake = new FakeSupervisor()
+    const look = fake.usage.bind(fake)
+    fake.usage = (path, bounds) =>
+      bounds.maxEntries > 0 ? Promise.reject(new WireError('too_many', 0)) : look(path, bounds)
+    const [workspace] = (await fake.sandbox().use.measure()).disks
+    expect(workspace).toMatchObject({ path: '/workspace', freeBytes: 1024 ** 2, content: undefined })
+  })
 
   test.each([
     ['usage_usec 5000\n', 5],

@@ -26,6 +26,7 @@ const OF_FILES: Partial<Record<WireErrorName, ErrorCode>> = {
   quiescing: 'sandbox_starting',
 }
 const OF_COMMANDS: Partial<Record<WireErrorName, ErrorCode>> = {
+  no_space: 'disk_full',
   no_command: 'not_found',
   no_shell: 'image_unavailable',
   not_found: 'not_found',

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { NO_HANDOVER } from '../../../src/lib/handover.ts'
+import { AMPLE_SPACE } from '../../../src/sandbox/space.ts'
 import { sandboxInfo } from '../../../src/tools/sandbox-info.ts'
 import { FakeControl } from '../../helpers/fake-control.ts'
 import { FakeSupervisor } from '../../helpers/fake-supervisor.ts'
@@ -7,14 +8,13 @@ import { runTool } from '../../helpers/run-tool.ts'
 
 const INVENTORY =
   '@@inventory os\nDebian 12\n@@inventory architecture\nx86_64\n@@inventory python3\nPython 3.11.2\n@@inventory bash\nbash 5.2.15\n'
-const DF = 'Filesystem 1024-blocks Used Available Capacity Mounted on\n/dev/vda 2048 1024 1024 50% /workspace\n'
 
 afterEach(() => vi.useRealTimers())
 
 function world(): FakeSupervisor {
   vi.useFakeTimers({ now: Date.UTC(2026, 0, 2, 3, 4, 5), toFake: ['Date'] })
   const fake = new FakeSupervisor()
-  fake.onStart = ({ command }) => ({ stdout: command[0] === 'df' ? DF : INVENTORY })
+  fake.onStart = () => ({ stdout: INVENTORY })
   fake.put('/sys/fs/cgroup/cpu.stat', 'usage_usec 1500000\n')
   fake.put('/sys/fs/cgroup/pids.current', '3')
   return fake
@@ -32,7 +32,8 @@ describe('sandbox_info', () => {
       'Memory: 12 MiB of 512 MiB',
       'CPU: 1, 1.5 s used',
       'Processes: 3 of 256',
-      'Disk /workspace: 1 MiB free of 2 MiB',
+      'Disk /workspace: 8 KiB in 2 files, 1 MiB free of 2 MiB',
+      'Disk /tmp: 1 MiB free of 2 MiB',
       'Network: none',
       'Longest command: 1 h; largest file: 1 GiB',
     ])
@@ -67,10 +68,21 @@ describe('sandbox_info', () => {
         cpu_ms: 1500,
         processes: 3,
         workspace_free_bytes: 1_048_576,
+        workspace_bytes: 8192,
+        workspace_files: 2,
+        tmp_free_bytes: 1_048_576,
       },
       idle_timeout_s: 1800,
       sleeps_at: '2026-01-02T03:34:05Z',
     })
+  })
+
+  test('what the workspace may hold is told beside what it holds', async () => {
+    const fake = world()
+    fake.space = { ...AMPLE_SPACE, allowedBytes: 1024 ** 3, allowedFiles: 20_000 }
+    const { text, structured } = await runTool(sandboxInfo, {}, fake)
+    expect(text).toContain('\nAllowed in the workspace: 1 GiB and 20,000 files\n')
+    expect(structured).toMatchObject({ limits: { workspace_bytes: 1024 ** 3, workspace_files: 20_000 } })
   })
 
   test('while something runs there is no time of sleep', async () => {
