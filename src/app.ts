@@ -224,6 +224,7 @@ function policyOf(config: Config): SandboxPolicy {
     network: config.network,
     ociRuntime: config.ociRuntime || undefined,
     maxTimeoutMs: config.maxTimeout,
+    sinceMs: Date.now(),
     idleExitMs: config.idleTimeout * IDLE_EXIT_FACTOR,
   }
 }

@@ -92,6 +92,26 @@ export function createMetrics(version: string): Metrics {
   )
   const roomRefusals = counter('room_refused_total', 'Writes refused for lack of room, by whose it is.', ['reason'])
   const overruns = counter('overrun_commands_ended_total', 'Commands ended because they wrote beyond the limit.', [])
+  const disturbances = counter(
+    'sandbox_disturbances_total',
+    'Sandboxes held by this server that ended or were frozen by something else, by cause.',
+    ['cause'],
+  )
+  const drifts = counter('sandbox_drift_total', 'Sandboxes that differ from the settings, and what was done.', [
+    'drift',
+    'remedy',
+  ])
+  const recoverySeconds = histogram(
+    'recovery_step_duration_seconds',
+    'Time of each step to bring back a sandbox that does not answer, by outcome.',
+    ['step', 'outcome'],
+    ENGINE_BUCKETS,
+  )
+  const reconciled = counter(
+    'reconciled_total',
+    'Containers of the installation that no server needed and that were removed.',
+    ['found'],
+  )
   const engineSeconds = histogram(
     'engine_call_duration_seconds',
     'Time of a call of the container engine.',
@@ -156,6 +176,10 @@ export function createMetrics(version: string): Metrics {
     workspaceMeasured: (outcome, ms) => measureSeconds.observe({ outcome }, ms / 1000),
     roomRefused: (reason) => roomRefusals.inc({ reason }),
     overrunEnded: (commands) => overruns.inc(commands),
+    sandboxDisturbed: (cause) => disturbances.inc({ cause }),
+    sandboxDrift: (drift, remedy) => drifts.inc({ drift, remedy }),
+    recoveryStep: (step, outcome, ms) => recoverySeconds.observe({ step, outcome }, ms / 1000),
+    reconciled: (found) => reconciled.inc({ found }),
     engineCall(operation, outcome, ms) {
       engineSeconds.observe({ operation }, ms / 1000)
       if (outcome !== 'ok') engineErrors.inc({ operation, code: outcome })

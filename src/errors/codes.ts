@@ -206,6 +206,13 @@ export const ERROR_CODES = {
     retryable: true,
     hint: 'The sandbox ended during the call, so its result is unknown. Files in /workspace are kept. Look before you repeat it.',
   },
+  sandbox_unavailable: {
+    kind: 'unavailable',
+    httpStatus: 503,
+    exitCode: 75,
+    retryable: true,
+    hint: 'The files are kept. Call again later; if it persists, tell the operator.',
+  },
   sandbox_busy: {
     kind: 'conflict',
     httpStatus: 409,

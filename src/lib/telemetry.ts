@@ -24,6 +24,14 @@ export interface Telemetry {
   roomRefused(reason: 'workspace' | 'engine_disk'): void
   /** So many commands were ended because their workspace went on growing beyond its limit. */
   overrunEnded(commands: number): void
+  /** A sandbox that this server held came to an end, or to a halt, that this server did not ask for. */
+  sandboxDisturbed(cause: Disturbance): void
+  /** A container differs from what this server would make, and what was done about it. */
+  sandboxDrift(drift: DriftKind, remedy: DriftRemedy): void
+  /** One step was taken to bring a sandbox that does not answer back; `ok`: it answers again. */
+  recoveryStep(step: RecoveryStep, outcome: 'ok' | 'failed', ms: number): void
+  /** A look at the engine found something that no server needs or holds, and dealt with it. */
+  reconciled(found: Reconciled): void
   /** One operation of the engine, "containers.create"; `outcome` is "ok" or an error code. */
   engineCall(operation: string, outcome: string, ms: number): void
   /** The image of a runtime was built, or was not. */
@@ -37,8 +45,26 @@ export interface Telemetry {
 /** The queue was full · the call's time in the queue ran out · no sandbox made room in time · no more users may have a sandbox. */
 export type CallRefusal = 'queue_full' | 'queue_timeout' | 'no_room' | 'too_many_users'
 
-/** It was not used for the idle timeout · its place was needed · the machine ran short of memory · the server ended. */
-export type EvictionReason = 'idle' | 'room' | 'memory' | 'exit'
+/**
+ * It was not used for the idle timeout · its place was needed · the machine ran short of memory · the server ended · it is to be made anew with
+ * other settings.
+ */
+export type EvictionReason = 'idle' | 'room' | 'memory' | 'exit' | 'drift'
+
+/** It ended · ended after it ran out of memory · was frozen. */
+export type Disturbance = 'die' | 'oom' | 'pause'
+
+/** A protection is missing · limits, image or other settings are not today's. */
+export type DriftKind = 'protections' | 'limits' | 'image' | 'settings' | 'memory'
+
+/** Changed in place · made anew at once · to be made anew when nobody uses it. */
+export type DriftRemedy = 'updated' | 'recreated' | 'deferred'
+
+/** From the mildest to the last: see registry/recovery/ladder.ts. `give_up`: also a new container does not answer. */
+export type RecoveryStep = 'end_commands' | 'kill_all' | 'kill' | 'restart' | 'recreate' | 'give_up'
+
+/** A container that has ended · was never started · helped a server that is gone · a sandbox that nobody held and nobody uses. */
+export type Reconciled = 'ended' | 'half_made' | 'helper' | 'unheld'
 
 /** Counts nothing. */
 export const noTelemetry: Telemetry = {
@@ -53,6 +79,10 @@ export const noTelemetry: Telemetry = {
   workspaceMeasured() {},
   roomRefused() {},
   overrunEnded() {},
+  sandboxDisturbed() {},
+  sandboxDrift() {},
+  recoveryStep() {},
+  reconciled() {},
   engineCall() {},
   imageBuild() {},
   httpRequest() {},

@@ -3,7 +3,7 @@ import { SandboxError } from '../errors/sandbox-error.ts'
 import { formatDuration } from '../lib/units.ts'
 import { oneLine } from '../lib/visible-text.ts'
 import type { SandboxIdentity } from '../registry/identity.ts'
-import { connect } from '../registry/placement.ts'
+import { connect } from '../registry/connect.ts'
 import { SPOOL_DIR } from '../registry/sandbox-spec.ts'
 import { directLink } from '../sandbox/link.ts'
 import { type ProcessInfo, Processes } from '../sandbox/processes.ts'
@@ -40,7 +40,7 @@ export async function showLogs(identity: SandboxIdentity, { id, follow }: LogsAr
       hint: 'Its files are kept; sandbox-mcp exec USER -- COMMAND wakes it.',
     })
   }
-  const client = await connect(engine, containerId, AbortSignal.timeout(CONNECT_MS))
+  const client = await connect(engine, containerId, { signal: AbortSignal.timeout(CONNECT_MS) })
   try {
     const processes = new Processes(directLink(client), { spoolDir: SPOOL_DIR })
     if (id !== undefined) return void (await followOutput(processes, id, sinks, { follow, signal }))

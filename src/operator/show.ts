@@ -1,7 +1,7 @@
 import type { ContainerDetails, Engine } from '../engine/engine.ts'
 import { formatBytes, formatDuration } from '../lib/units.ts'
 import { LABEL, type SandboxIdentity } from '../registry/identity.ts'
-import { connect } from '../registry/placement.ts'
+import { connect } from '../registry/connect.ts'
 import { readChoice } from '../registry/runtime-choice.ts'
 import type { SupervisorInfo } from '../supervisor/protocol.ts'
 import { type Output, printTable } from './output.ts'
@@ -59,7 +59,7 @@ function limitsOf({ effective }: ContainerDetails): ShownSandbox['limits'] {
 }
 
 async function askSupervisor(engine: Engine, containerId: string): Promise<SupervisorInfo> {
-  const client = await connect(engine, containerId, AbortSignal.timeout(CONNECT_MS))
+  const client = await connect(engine, containerId, { signal: AbortSignal.timeout(CONNECT_MS) })
   try {
     return await client.info()
   } finally {

@@ -1,7 +1,7 @@
 import type { Engine } from '../engine/engine.ts'
 import { SandboxError } from '../errors/sandbox-error.ts'
 import type { SandboxIdentity } from '../registry/identity.ts'
-import { connect } from '../registry/placement.ts'
+import { connect } from '../registry/connect.ts'
 import { removeContainer } from '../registry/take-down.ts'
 import type { Output } from './output.ts'
 import { findSandbox } from './sandboxes.ts'
@@ -41,7 +41,7 @@ export async function stopSandbox(
 
 /** Keeps everybody else from using the sandbox while its container goes. */
 async function hold(engine: Engine, containerId: string): Promise<void> {
-  const client = await connect(engine, containerId, AbortSignal.timeout(CONNECT_MS))
+  const client = await connect(engine, containerId, { signal: AbortSignal.timeout(CONNECT_MS) })
   try {
     const { ok } = await client.quiesce(0, HOLD_MS)
     if (ok) return

@@ -2,9 +2,9 @@ import type { ContainerSummary, Engine } from '../engine/engine.ts'
 import { isSandboxError } from '../errors/sandbox-error.ts'
 import type { Logger } from '../lib/logger.ts'
 import { ConnectionLost } from '../supervisor/errors.ts'
+import { connect } from './connect.ts'
 import type { SandboxIdentity } from './identity.ts'
 import { listOwned } from './owned.ts'
-import { connect } from './placement.ts'
 import { removeEverything } from './take-down.ts'
 
 export interface LeftoversDeps {

@@ -14,6 +14,10 @@ export const LABEL = {
   digest: `${PREFIX}digest`,
   uid: `${PREFIX}uid`,
   schema: `${PREFIX}schema`,
+  /** Of what a container was made with and cannot change: see fixed-settings.ts. */
+  settings: `${PREFIX}settings`,
+  /** Since when the server that made a container had its settings, in Unix milliseconds. */
+  settingsSince: `${PREFIX}settings-since`,
   /** On what belongs to a session without a user and is of no use after it. */
   anonymous: `${PREFIX}anonymous`,
   /** On an owner record: the name of the user's workspace volume. */

@@ -1,16 +1,16 @@
-import { setTimeout as delay } from 'node:timers/promises'
-import type { ContainerDetails, Engine, EngineInfo } from '../engine/engine.ts'
-import { findMismatches } from '../engine/verify.ts'
+import type { ContainerDetails, ContainerSpec, Engine, EngineInfo } from '../engine/engine.ts'
 import { isSandboxError, SandboxError } from '../errors/sandbox-error.ts'
 import type { Logger } from '../lib/logger.ts'
+import type { Telemetry } from '../lib/telemetry.ts'
 import type { ReadyRuntime } from '../runtimes/image-builder.ts'
-import { SupervisorClient } from '../supervisor/client.ts'
-import { Connection } from '../supervisor/connection.ts'
-import { ConnectionLost } from '../supervisor/errors.ts'
-import { BRIDGE_UID, SUPERVISOR_PATH } from '../supervisor/protocol.ts'
+import type { SupervisorClient } from '../supervisor/client.ts'
 import type { Archiver } from './archiver.ts'
+import { bringUp } from './bring-up.ts'
 import { LABEL, type SandboxIdentity, uidFromLabels, uidOf, volumeLabels } from './identity.ts'
 import { ensureOwner, findContainer, findWorkspace, type Owner, resolveOwner } from './owner.ts'
+import { adjust } from './reconcile/adjust.ts'
+import { type Drift, driftOf, type Outdated } from './reconcile/drift.ts'
+import type { HungBridges } from './recovery/hung-bridges.ts'
 import { readChoice } from './runtime-choice.ts'
 import { makeWorkspace } from './quota/make-workspace.ts'
 import { containerSpec, type SandboxPolicy, userPlace } from './sandbox-spec.ts'
@@ -28,13 +28,17 @@ export interface PlacementDeps {
   readonly forgetRuntime: (name: string) => void
   /** Brings back the files of a user who was archived. */
   readonly archiver?: Archiver | undefined
+  readonly hungBridges: HungBridges
   readonly logger: Logger
+  readonly telemetry: Telemetry
 }
 
 export interface PlacementOptions {
   readonly signal?: AbortSignal | undefined
   /** What is being done, for whoever waits. */
   readonly onProgress?: ((text: string) => void) | undefined
+  /** Its connections were cut from inside again and again: it is brought to rest before it is used. */
+  readonly isUnfit?: boolean
 }
 
 /** A sandbox whose supervisor answers. */
@@ -45,6 +49,10 @@ export interface PlacedSandbox {
   /** found: it ran already · thawed: it was frozen · created: the user is new · resumed: made anew on the user's files. */
   readonly how: 'found' | 'thawed' | 'created' | 'resumed'
   readonly runtime: ReadyRuntime
+  /** What it should be, by this server's settings. */
+  readonly wanted: ContainerSpec
+  /** Why it is to be made anew when nobody uses it. */
+  readonly outdated: readonly Outdated[]
 }
 
 /** Servers may remove and create in turns; if that has not come to an end after so long, something else is wrong. In milliseconds. */
@@ -64,10 +72,13 @@ export async function place(
   const { engine } = deps
   const { signal } = options
   const call = signal ? { signal } : {}
-  const wanted = await wantedRuntime(deps, identity, preferred, call)
-  let runtime = await deps.runtime(wanted.name, options)
+  const chosen = await wantedRuntime(deps, identity, preferred, call)
+  let runtime = await deps.runtime(chosen.name, options)
   let how: PlacedSandbox['how'] = 'found'
-  const giveUpAt = performance.now() + GIVE_UP_MS
+  const startedAtMs = performance.now()
+  let giveUpAt = startedAtMs + GIVE_UP_MS
+  /** A container that does not answer, whatever was tried, was removed. */
+  let wasDead = false
   while (performance.now() < giveUpAt) {
     const owner = await presentOwner(deps, identity, options)
     const found = await findContainer(engine, owner, call)
@@ -78,37 +89,41 @@ export async function place(
     const actual = found.labels[LABEL.runtime]
     if (actual !== undefined && actual !== runtime.name) {
       // The user's own choice holds at once. Another setting of the operator's waits until the sandbox is started again.
-      if (wanted.byUser || !deps.runtimes.includes(actual)) {
+      if (chosen.byUser || !deps.runtimes.includes(actual)) {
         await engine.containers.remove(found.id, call)
         continue
       }
       runtime = await deps.runtime(actual, options)
     }
-    const weaker = missingProtections(found, owner, runtime, deps.policy)
-    if (weaker.length > 0) deps.logger.warn({ container: found.id, weaker }, 'sandbox lacks protections; made anew')
+    const wanted = wantedSpec(found, owner, runtime, deps.policy)
+    const drift = wanted && driftOf(found, wanted)
     if (found.state === 'exited' && how !== 'found') throw endedAtOnce(found)
-    if (found.state === 'exited' || weaker.length > 0) {
+    if (found.state === 'exited' || !drift || drift.weaker.length > 0) {
+      if (found.state !== 'exited') tellWeaker(deps, found, drift)
       // With a read-only root a stopped container holds nothing that the volume does not.
       await engine.containers.remove(found.id, call)
       continue
     }
-    const client = await wake(deps, found, call).catch(async (error: unknown) => {
-      // Removed, stopped or unreachable in the meantime: the next look tells which.
-      if (isSandboxError(error, 'not_found') || error instanceof ConnectionLost) return error
-      if (isSandboxError(error, 'engine_failed')) {
-        if (await hasChanged(deps, found, call)) return error
-        // One that the engine cannot start would stand in the way of a better one, of a mended image.
-        if (found.state === 'created') await engine.containers.remove(found.id, call)
-      }
-      throw error
-    })
-    if (client instanceof SupervisorClient) {
-      const isThawed = how === 'found' && found.state === 'paused'
-      return { client, containerId: found.id, how: isThawed ? 'thawed' : how, runtime }
+    const client = await bringUp(deps, found, options, how === 'found')
+    if (client === 'changed') continue
+    if (client === 'dead') {
+      // Nothing in it can be reached any more: a new container on the same files.
+      await engine.containers.remove(found.id, call)
+      if (wasDead) throw beyondHelp(deps, performance.now() - startedAtMs)
+      wasDead = true
+      giveUpAt = performance.now() + GIVE_UP_MS
+      continue
     }
-    deps.logger.warn({ container: found.id, state: found.state, err: client }, 'sandbox does not answer')
-    // Gone in the meantime, or its supervisor is beyond reach: a new container on the same files.
-    if (client instanceof ConnectionLost) await engine.containers.remove(found.id, call)
+    if (wasDead) deps.telemetry.recoveryStep('recreate', 'ok', performance.now() - startedAtMs)
+    const outdated = how === 'found' ? await adjust(deps, found, drift, client, signal) : []
+    if (outdated === 'replace') {
+      // While the hold is ours: another server's call must not slip in.
+      await engine.containers.remove(found.id, call)
+      client.connection.close('it is made anew')
+      continue
+    }
+    const isThawed = how === 'found' && found.state === 'paused'
+    return { client, containerId: found.id, how: isThawed ? 'thawed' : how, runtime, wanted, outdated }
   }
   throw new SandboxError(
     'engine_failed',
@@ -126,58 +141,6 @@ async function wantedRuntime(
   if (choice !== undefined && runtimes.includes(choice)) return { name: choice, byUser: true }
   if (choice !== undefined) logger.warn({ runtime: choice }, 'the chosen runtime is no longer there')
   return { name: preferred, byUser: false }
-}
-
-/** Opens the way to the supervisor of a running container. Fails with ConnectionLost when it does not answer. */
-export async function connect(engine: Engine, containerId: string, signal?: AbortSignal): Promise<SupervisorClient> {
-  const command = [SUPERVISOR_PATH, 'connect']
-  const stream = await engine.containers.openStream(containerId, { command, uid: BRIDGE_UID }, signal ? { signal } : {})
-  return new SupervisorClient(await Connection.open(stream))
-}
-
-/** True when the container is no longer as it was found: engines word the failure of an exec in a dying container in many ways. */
-async function hasChanged(
-  { engine }: PlacementDeps,
-  found: ContainerDetails,
-  call: { signal?: AbortSignal },
-): Promise<boolean> {
-  const now = await engine.containers.inspect(found.id, call)
-  return now?.state !== found.state
-}
-
-async function wake(
-  { engine }: PlacementDeps,
-  found: ContainerDetails,
-  call: { signal?: AbortSignal },
-): Promise<SupervisorClient> {
-  if (found.state === 'paused') await engine.containers.unpause(found.id, call)
-  if (found.state === 'created') await engine.containers.start(found.id, call)
-  return reach(engine, found.id, call.signal)
-}
-
-/** A supervisor that is slow, or a stream that breaks once, is no reason to end what runs in a sandbox. */
-const CONNECT_TRIES = 3
-const CONNECT_PAUSE_MS = 300
-
-async function reach(engine: Engine, containerId: string, signal?: AbortSignal): Promise<SupervisorClient> {
-  for (let tries = 1; ; tries++) {
-    try {
-      return await connect(engine, containerId, signal)
-    } catch (error) {
-      if (!(error instanceof ConnectionLost) || tries === CONNECT_TRIES) throw error
-      if (isFull(error)) {
-        throw new SandboxError('sandbox_limit', 'Too many servers are connected to this sandbox.', { cause: error })
-      }
-    }
-    await delay(CONNECT_PAUSE_MS, undefined, signal ? { signal } : {})
-  }
-}
-
-/** Exit code of the bridge when the supervisor has no connection left (supervisor/PROTOCOL.md, "Connection"). */
-const EXIT_FULL = 3
-
-function isFull({ cause }: ConnectionLost): boolean {
-  return isSandboxError(cause, 'engine_failed') && cause.details['exitCode'] === EXIT_FULL
 }
 
 /** Whose files are in a backup gets them back first: an empty workspace in their place would look like their loss, and become it. */
@@ -243,25 +206,29 @@ async function create(
   return before ? 'resumed' : 'created'
 }
 
+function tellWeaker({ logger, telemetry }: PlacementDeps, { id }: ContainerDetails, drift: Drift | undefined): void {
+  logger.warn({ container: id, weaker: drift?.weaker ?? ['user'] }, 'sandbox lacks protections; made anew')
+  telemetry.sandboxDrift('protections', 'recreated')
+}
+
+function beyondHelp({ telemetry }: PlacementDeps, ms: number): SandboxError {
+  telemetry.recoveryStep('give_up', 'failed', ms)
+  return new SandboxError('sandbox_unavailable', 'The sandbox does not answer, and neither does a new one.')
+}
+
 function endedAtOnce({ exitCode, oomKilled }: ContainerDetails): SandboxError {
   return new SandboxError('engine_failed', 'The sandbox ended right after its start.', {
     details: { exitCode, oomKilled },
   })
 }
 
-/** Limits may differ from today's settings until the next start; a protection may not. */
-const LIMITS: ReadonlySet<string> = new Set(['memoryBytes', 'memorySwapBytes', 'nanoCpus', 'pids'])
-
-function missingProtections(
+/** What the container should be, by this server's settings; undefined when its labels name no uid that a sandbox may have. */
+function wantedSpec(
   found: ContainerDetails,
   { identity, volumeName }: Owner,
   runtime: ReadyRuntime,
   policy: SandboxPolicy,
-): string[] {
+): ContainerSpec | undefined {
   const uid = uidFromLabels(found.labels)
-  if (uid === undefined) return ['user']
-  const place = userPlace(identity, volumeName, uid, runtime)
-  return findMismatches(containerSpec(place, runtime, policy), found.effective)
-    .map((mismatch) => mismatch.protection)
-    .filter((protection) => !LIMITS.has(protection))
+  return uid === undefined ? undefined : containerSpec(userPlace(identity, volumeName, uid, runtime), runtime, policy)
 }

@@ -13,6 +13,8 @@ import type { AnonymousUser } from './anonymous.ts'
 import type { Archiver } from './archiver.ts'
 import { AnonymousLeftovers } from './anonymous-leftovers.ts'
 import { AnonymousUsers } from './anonymous-users.ts'
+import { DegradedUsers } from './recovery/degraded.ts'
+import { HungBridges } from './recovery/hung-bridges.ts'
 import { removeEnded } from './ended.ts'
 import { Entries, type Entry } from './entries.ts'
 import { fetchLabels, identityOf, type SandboxIdentity } from './identity.ts'
@@ -82,6 +84,8 @@ export class Registry implements SandboxProvider {
   readonly #telemetry: Telemetry
   readonly #anonymous: AnonymousUsers
   readonly #leftovers: AnonymousLeftovers
+  readonly #degraded = new DegradedUsers()
+  readonly #hungBridges = new HungBridges()
   #closed = false
 
   constructor(deps: RegistryDeps) {
@@ -192,7 +196,11 @@ export class Registry implements SandboxProvider {
       identity: this.#identityOf(user),
       runtimes,
       prepareRuntime: (name, options) => runtime(name, options),
-      whileDown: (change, signal) => this.#entry(user).link.whileDown(change, signal),
+      whileDown: (change, signal) => {
+        const { identity, link } = this.#entry(user)
+        this.#degraded.forget(identity.userHash)
+        return link.whileDown(change, signal)
+      },
       start: async ({ signal, onProgress }) => {
         const lease = await this.acquire(user, { ...(signal && { signal }), ...(onProgress && { onProgress }) })
         lease.release()
@@ -275,8 +283,15 @@ export class Registry implements SandboxProvider {
     logger: Logger,
     options: PlacementOptions,
   ): Promise<PlacedSandbox> {
-    const deps = { ...this.#deps, policy: policyFor(this.#deps.policy, profile), logger }
-    return this.#measured(() => this.#limitStarts(() => place(deps, identity, profile.runtime, options)))
+    const deps = {
+      ...this.#deps,
+      policy: policyFor(this.#deps.policy, profile),
+      hungBridges: this.#hungBridges,
+      telemetry: this.#telemetry,
+      logger,
+    }
+    const start = () => this.#limitStarts(() => place(deps, identity, profile.runtime, options))
+    return this.#measured(() => this.#degraded.guard(identity.userHash, start))
   }
 
   /** A start as its waiters see it: the turn that starts take, and the build of an image, are in its time. */

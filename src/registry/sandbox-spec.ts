@@ -3,7 +3,8 @@ import type { ReadyRuntime } from '../runtimes/image-builder.ts'
 import type { SandboxFacts } from '../sandbox/facts.ts'
 import { BRIDGE_UID, SUPERVISOR_PATH } from '../supervisor/protocol.ts'
 import type { WorkspaceLimits } from './quota/limits.ts'
-import { containerLabels, type SandboxIdentity } from './identity.ts'
+import { fixedSettings } from './fixed-settings.ts'
+import { containerLabels, LABEL, type SandboxIdentity } from './identity.ts'
 
 export const WORKSPACE = '/workspace'
 export const SPOOL_DIR = '/tmp/.sandbox'
@@ -21,6 +22,8 @@ export interface SandboxPolicy {
   readonly network: 'none' | 'bridge'
   readonly ociRuntime: string | undefined
   readonly maxTimeoutMs: number
+  /** Since when the operator's settings are these, in Unix milliseconds: when this server started. */
+  readonly sinceMs: number
   /** After this long without use and without any server connected the supervisor ends by itself, in milliseconds. 0: never. */
   readonly idleExitMs: number
 }
@@ -85,10 +88,16 @@ export function containerSpec(
   policy: SandboxPolicy,
 ): ContainerSpec {
   const ociRuntime = runtime.ociRuntime ?? policy.ociRuntime
+  const limits = limitsOf(runtime, policy)
+  const network = runtime.network ?? policy.network
   return {
     name,
     image: runtime.imageId,
-    labels,
+    labels: {
+      ...labels,
+      [LABEL.settings]: fixedSettings({ limits, network, ociRuntime }),
+      [LABEL.settingsSince]: String(policy.sinceMs),
+    },
     uid,
     bridgeUid: BRIDGE_UID,
     env: SUPERVISOR_ENV,
@@ -106,8 +115,8 @@ export function containerSpec(
     ],
     workDir: WORKSPACE,
     volume: { name: volumeName, mountPath: WORKSPACE },
-    limits: limitsOf(runtime, policy),
-    network: runtime.network ?? policy.network,
+    limits,
+    network,
     ...(ociRuntime === undefined ? {} : { ociRuntime }),
   }
 }

@@ -9,6 +9,7 @@ import type { SupervisorClient } from '../supervisor/client.ts'
 import { ConnectionLost, WireError } from '../supervisor/errors.ts'
 import { HOLD_MS, underHold } from './eviction-hold.ts'
 import { noticeFrom, type Notice, type Rung } from './ladder.ts'
+import { Cuts } from './recovery/cuts.ts'
 import type { PlacedSandbox, PlacementOptions } from './placement.ts'
 
 export interface UserSandboxDeps {
@@ -61,6 +62,7 @@ export class UserSandbox implements SandboxLink {
   #progressListeners = new Set<(text: string) => void>()
   #leases = 0
   #lastReleaseMs = performance.now()
+  readonly #cuts = new Cuts()
   #closed = false
 
   constructor(deps: UserSandboxDeps) {
@@ -335,11 +337,13 @@ export class UserSandbox implements SandboxLink {
     const there = this.isConnected ? this.#placed : undefined
     if (there && (!this.#frozen || (await this.#thaw(there)))) return there
     const onProgress = (text: string) => this.#progressListeners.forEach((listener) => listener(text))
-    const placed = await this.#deps.place({ onProgress })
+    const placed = await this.#deps.place({ onProgress, isUnfit: this.#cuts.areMany })
     if (this.#closed) {
       placed.client.connection.close('the server lets go')
       throw shuttingDown()
     }
+    if (this.#cuts.areMany) this.#cuts.forget()
+    placed.client.connection.onClose((error) => this.#cuts.note(error))
     this.#placed = placed
     this.#frozen = false
     if (placed.how === 'thawed') this.#thaws++

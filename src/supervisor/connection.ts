@@ -4,7 +4,7 @@ import { FrameParser } from '../lib/frame-parser.ts'
 import type { ContainerStream } from '../engine/engine.ts'
 import { decode } from './decode.ts'
 import { encode } from './encode.ts'
-import { ConnectionLost, WireError } from './errors.ts'
+import { ConnectionLost, SupervisorSilent, WireError } from './errors.ts'
 import { FRAME_MAX_LENGTH, FrameType, type Hello, PROTOCOL_VERSION } from './protocol.ts'
 
 /** How long the supervisor may take for its HELLO, in milliseconds. */
@@ -93,7 +93,7 @@ export class Connection {
       opened.resolve(connection)
     }
     const parser = new FrameParser(FRAME_MAX_LENGTH, onFrame, (type) => type === FrameType.data)
-    const timer = setTimeout(() => fail(new ConnectionLost('the supervisor did not answer in time')), deadlineMs)
+    const timer = setTimeout(() => fail(new SupervisorSilent('the supervisor did not answer in time')), deadlineMs)
     stream.onData((data) => {
       if (connection) connection.#heardMeanwhile = true
       try {

@@ -18,5 +18,10 @@ export class WireError extends Error {
  * protocol. Whether the request was carried out is unknown.
  */
 export class ConnectionLost extends Error {
-  override readonly name = 'ConnectionLost'
+  override readonly name: string = 'ConnectionLost'
+}
+
+/** The stream was open, and the supervisor said nothing for the whole deadline: it is stuck, or whoever carries the stream is slow. */
+export class SupervisorSilent extends ConnectionLost {
+  override readonly name = 'SupervisorSilent'
 }

@@ -8,6 +8,7 @@
 #include "address.h"
 #include "archive.h"
 #include "connect.h"
+#include "end_user.h"
 #include "init.h"
 #include "proto.h"
 #include "version.h"
@@ -22,6 +23,7 @@ static int usage(void) {
 			"       sandbox-supervisor pack DIR [--unlock]\n"
 			"       sandbox-supervisor unpack DIR\n"
 			"       sandbox-supervisor hold SECONDS\n"
+			"       sandbox-supervisor kill\n"
 			"       sandbox-supervisor --version\n");
 	return 2;
 }
@@ -72,6 +74,7 @@ int main(int argc, char **argv) {
 		printf("sandbox-supervisor %s, protocol %u\n", BUILD, PROTO_VERSION);
 		return 0;
 	}
+	if (argc == 2 && strcmp(argv[1], "kill") == 0) return run_end_user();
 	if (argc < 2) return usage();
 	int helped = run_helper(argc, argv);
 	if (helped >= 0) return helped;

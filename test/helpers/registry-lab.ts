@@ -22,6 +22,7 @@ export const TEST_POLICY: SandboxPolicy = {
   network: 'none',
   ociRuntime: undefined,
   maxTimeoutMs: 3_600_000,
+  sinceMs: 1_000_000,
   idleExitMs: 0,
 }
 
@@ -48,6 +49,8 @@ export interface SupervisorState {
   readonly bootId: Buffer
   /** Commands that run, whoever started them. */
   running: number
+  /** Since somebody used it. */
+  idleMs: number
   /** An eviction holds all use. */
   held: boolean
   /** Who does, where a connection of the lab does: it alone can end the hold, and nobody else gets one meanwhile. */
@@ -73,6 +76,10 @@ export interface RegistryLab {
   muteNext: boolean
   /** Exit codes of the next bridges, in turn, instead of a connection. */
   readonly bridgeExits: number[]
+  /** Of the programs that end every process of a uid, beside the supervisor. */
+  readonly kills: { readonly containerId: string; readonly uid: number }[]
+  /** What such a program does to the sandbox, and its exit code. */
+  onKill: (state: SupervisorState) => number
   /** Asked at each QUIESCE; its promise delays the answer. */
   onQuiesce: (() => Promise<void> | undefined) | undefined
 }
@@ -81,13 +88,19 @@ const INSTALLATION = 'test'
 const IMAGE = 'sandbox-mcp/test:1'
 
 export async function registryLab(options: FakeEngineOptions = {}): Promise<RegistryLab> {
-  const states = new Map<string, SupervisorState>()
+  const states = new Map<string, SupervisorState & { readonly incarnation: number }>()
   const engine = createFakeEngine({
     images: [IMAGE],
     ...options,
-    onStream(container, _spec, program) {
-      const state = states.get(container.id) ?? newState(lab.muteNext)
-      states.set(container.id, state)
+    onStream({ id, incarnation }, { command, uid }, program) {
+      const known = states.get(id)
+      const state = known?.incarnation === incarnation ? known : { ...newState(lab.muteNext), incarnation }
+      states.set(id, state)
+      if (command[1] === 'kill') {
+        lab.kills.push({ containerId: id, uid })
+        program.exit(lab.onKill(state))
+        return
+      }
       const exitCode = lab.bridgeExits.shift()
       if (exitCode !== undefined) {
         program.exit(exitCode)
@@ -118,6 +131,8 @@ export async function registryLab(options: FakeEngineOptions = {}): Promise<Regi
     runtime,
     muteNext: false,
     bridgeExits: [],
+    kills: [],
+    onKill: () => 0,
     onQuiesce: undefined,
     server: ({ idleTimeoutMs = 0, runtimeOf = () => 'test', ...overrides } = {}) =>
       new Registry({
@@ -183,6 +198,7 @@ function newState(mute: boolean): SupervisorState {
   return {
     bootId: randomBytes(16),
     running: 0,
+    idleMs: Infinity,
     held: false,
     holder: undefined,
     frozen: undefined,
@@ -202,13 +218,13 @@ function answer(
     const delayed = lab.onQuiesce?.()
     const quiesced = () => {
       const isHeldByOther = state.held && state.holder !== undefined && state.holder !== supervisor
-      const ok = state.running === 0 && !isHeldByOther
       const fields = fieldsOf(frame)
-      fields.u64()
+      const minIdleMs = fields.u64()
       const holdMs = fields.u32()
+      const ok = state.running === 0 && state.idleMs >= minIdleMs && !isHeldByOther
       if (holdMs === 0) state.held &&= isHeldByOther
       else if (ok) Object.assign(state, { held: true, holder: supervisor })
-      return reply.quiesced(channel, ok, 0, state.running)
+      return reply.quiesced(channel, ok, Number.isFinite(state.idleMs) ? state.idleMs : 0, state.running)
     }
     if (!delayed) return quiesced()
     void delayed.then(() => supervisor.send(quiesced()))
@@ -223,6 +239,22 @@ function answer(
     return undefined
   }
   if (type === FrameType.ping) return reply.ok(channel)
+  if (type === FrameType.commands) {
+    const running = Array.from({ length: state.running }, (_, at) => `abc-${at + 1}`)
+    return reply.commands(
+      channel,
+      running.map((id) => ({ id, status: 'running', command: 'sleep' })),
+    )
+  }
+  if (type === FrameType.cancel) {
+    state.running--
+    return reply.ok(channel)
+  }
+  if (type === FrameType.wait) return reply.result(channel, { status: 'cancelled' })
+  if (type === FrameType.killAll) {
+    state.running = 0
+    return reply.ok(channel)
+  }
   if (type === FrameType.info) {
     return reply.info(channel, [...state.connections].filter(({ isClosed }) => !isClosed).length)
   }

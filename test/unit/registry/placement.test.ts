@@ -1,5 +1,7 @@
 import { afterEach, expect, test, vi } from 'vitest'
 import { silentLogger } from '../../../src/lib/logger.ts'
+import { noTelemetry } from '../../../src/lib/telemetry.ts'
+import { HungBridges } from '../../../src/registry/recovery/hung-bridges.ts'
 import { place, type PlacementDeps } from '../../../src/registry/placement.ts'
 import { expectCode } from '../../helpers/expect-code.ts'
 import { labIdentity, registryLab, TEST_POLICY } from '../../helpers/registry-lab.ts'
@@ -24,6 +26,8 @@ async function setUp(afterMs: number) {
     runtime: () => Promise.resolve(lab.runtime),
     runtimes: ['test'],
     forgetRuntime: () => {},
+    hungBridges: new HungBridges(),
+    telemetry: noTelemetry,
     logger: silentLogger,
   }
   return { lab, deps }

@@ -136,22 +136,6 @@ describe('what is found', () => {
     expect((await lab.container(ADA))?.id).toBe(id)
   })
 
-  test('without a supervisor that answers is made anew', async () => {
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
-    const lab = await registryLab()
-    lab.muteNext = true
-    const id = await foreignMade(lab, ADA)
-    const acquiring = lab.server().acquire(ADA)
-    for (const tries of [1, 2, 3]) {
-      await vi.waitFor(async () => expect((await lab.supervisorOf(ADA)).connections.size).toBe(tries))
-      await settle()
-      if (tries === 3) lab.muteNext = false
-      vi.advanceTimersByTime(10_000)
-    }
-    expect((await acquiring).notice).toBe('resumed')
-    expect((await lab.container(ADA))?.id).not.toBe(id)
-  })
-
   test.each([
     ['a read-write root', { readOnlyRoot: false }],
     ['a capability', { capAdd: ['SYS_ADMIN'] }],
@@ -170,14 +154,6 @@ describe('what is found', () => {
     const made = await lab.container(ADA)
     expect(made?.id).not.toBe(id)
     expect(lab.calls('containers.openStream')).toBe(1)
-  })
-
-  test('with other limits is kept until its next start', async () => {
-    const lab = await registryLab()
-    const id = await foreignMade(lab, ADA)
-    const policy = { ...TEST_POLICY, limits: { ...TEST_POLICY.limits, memoryBytes: 1, cpus: 2, pids: 100 } }
-    await lab.server({ policy }).acquire(ADA)
-    expect((await lab.container(ADA))?.id).toBe(id)
   })
 
   test.each([LABEL.installation, LABEL.user, LABEL.schema, LABEL.role])(
