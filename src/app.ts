@@ -124,6 +124,8 @@ export function createApp(
       runtimes: catalogue.names,
     }),
     freezeAfterMs: config.freezeAfter,
+    archiveAfterMs: config.archiveAfter,
+    maxSandboxes: config.maxSandboxes,
     maxRunning: config.maxRunning,
     queueTimeoutMs: config.queueTimeout,
     memory: {

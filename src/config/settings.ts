@@ -334,6 +334,13 @@ export const SETTINGS = {
     fallback: '30m',
     about: 'Idle time after which a sandbox is evicted: its container goes, its files stay. 0 = never.',
   },
+  archiveAfter: {
+    schema: duration(0),
+    fallback: '0',
+    about:
+      'How long an evicted sandbox sleeps before its files are archived: backed up, verified, and removed from the engine. The next call ' +
+      'brings them back. 0 = never.',
+  },
   onExit: {
     schema: z.enum(['keep', 'evict']),
     fallback: 'keep',
@@ -346,6 +353,12 @@ export const SETTINGS = {
     about:
       'Sandboxes of this server that may run at once, frozen ones included. For a further one the one that was idle longest is evicted; ' +
       'where none is idle the call waits for the queue timeout.',
+  },
+  maxSandboxes: {
+    schema: integer(0, 1_000_000),
+    fallback: 0,
+    about:
+      'Users of this installation who may have a sandbox at all, sleeping and archived ones included. 0 = any number.',
   },
   memoryFloor: {
     schema: bytes(0),

@@ -28,6 +28,8 @@ export const LABEL = {
   archive: `${PREFIX}archive`,
   /** On an owner record: which of the user's records it is; the highest counts. */
   generation: `${PREFIX}generation`,
+  /** On the note that a sandbox sleeps: since when, in Unix milliseconds. */
+  since: `${PREFIX}since`,
   /** On a slot: all that cannot change after it was made. */
   poolKey: `${PREFIX}pool-key`,
 } as const
@@ -136,6 +138,21 @@ export function choiceLabels(identity: SandboxIdentity, runtime: string): Labels
   }
 }
 
+/** Name of the volume that says since when the user's sandbox sleeps. */
+export function sleepName({ containerName }: SandboxIdentity): string {
+  return `${containerName}-slept`
+}
+
+export function sleepLabels(identity: SandboxIdentity, sinceMs: number): Labels {
+  return {
+    [LABEL.role]: 'slept',
+    [LABEL.installation]: identity.installation,
+    [LABEL.user]: identity.userHash,
+    [LABEL.since]: String(sinceMs),
+    ...schemaLabels(identity),
+  }
+}
+
 /** What a slot is: a sandbox that was made before its user is known. */
 export interface SlotFacts {
   readonly installation: string
@@ -234,7 +251,7 @@ export function fetchLabels(installation: string, userHash?: string): Labels {
 export function belongsTo(
   labels: Labels,
   identity: SandboxIdentity,
-  role: 'sandbox' | 'workspace' | 'choice' | 'owner',
+  role: 'sandbox' | 'workspace' | 'choice' | 'owner' | 'slept',
 ): boolean {
   return (
     labels[LABEL.role] === role &&

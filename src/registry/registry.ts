@@ -15,8 +15,11 @@ import { AnonymousLeftovers } from './anonymous-leftovers.ts'
 import { AnonymousUsers } from './anonymous-users.ts'
 import { DegradedUsers } from './recovery/degraded.ts'
 import { HungBridges } from './recovery/hung-bridges.ts'
+import { ArchiveSweep } from './archive-sweep.ts'
+import { Census } from './census.ts'
 import { removeEnded } from './ended.ts'
 import { Entries, type Entry } from './entries.ts'
+import { FrozenLeftovers } from './frozen-leftovers.ts'
 import { fetchLabels, identityOf, type SandboxIdentity } from './identity.ts'
 import { IdleSweep } from './idle-sweep.ts'
 import type { AcquireOptions, ExistingOptions, SandboxLease, SandboxProvider } from './lease.ts'
@@ -50,6 +53,10 @@ export interface RegistryDeps {
   readonly forgetRuntime: (name: string) => void
   /** Idle time after which a sandbox is frozen, in milliseconds; 0: never. */
   readonly freezeAfterMs: number
+  /** How long a sandbox sleeps before its files are archived, in milliseconds; 0: never. Needs an archiver. */
+  readonly archiveAfterMs: number
+  /** Users of the installation who may have a sandbox at all; 0: any number. */
+  readonly maxSandboxes: number
   /** Sandboxes that may run for this server at once, frozen ones included. */
   readonly maxRunning: number
   /** How long a call waits for one of them to end its work, in milliseconds. */
@@ -80,6 +87,9 @@ export class Registry implements SandboxProvider {
   readonly #sweep: IdleSweep
   readonly #memory: MemoryWatch | undefined
   readonly #quotas: QuotaWatch
+  readonly #archives: ArchiveSweep | undefined
+  readonly #census: Census
+  readonly #frozenLeftovers: FrozenLeftovers
   readonly #limitStarts: ReturnType<typeof pLimit>
   readonly #telemetry: Telemetry
   readonly #anonymous: AnonymousUsers
@@ -97,6 +107,9 @@ export class Registry implements SandboxProvider {
     this.#anonymous = new AnonymousUsers(installation)
     const isOurs = (hash: string) => this.#anonymous.hasHash(hash)
     this.#leftovers = new AnonymousLeftovers({ engine, installation, isOurs, logger })
+    this.#census = new Census({ engine, installation, maxUsers: deps.maxSandboxes, telemetry })
+    const holds = (id: string) => [...this.#entries].some(({ link }) => link.containerId === id)
+    this.#frozenLeftovers = new FrozenLeftovers({ engine, installation, isOurs: holds, logger })
     const entries = new Entries({
       engine,
       logger,
@@ -136,6 +149,17 @@ export class Registry implements SandboxProvider {
       evict: ({ link }, minIdleMs) => this.#evict(link, minIdleMs, 'idle'),
       isWanted: (entry) => this.#room.isWaiting(entry),
     })
+    const { archiver, archiveAfterMs } = deps
+    if (archiveAfterMs > 0 && !archiver) {
+      throw new SandboxError(
+        'config_invalid',
+        'archiveAfter: there is no place for backups, so nothing can be archived.',
+      )
+    }
+    if (archiver && archiveAfterMs > 0) {
+      const isBusy = (identity: SandboxIdentity) => this.#isBusy(identity)
+      this.#archives = new ArchiveSweep({ engine, installation, archiver, archiveAfterMs, isBusy, logger, telemetry })
+    }
     if (memory) {
       const evictLongestIdle = () => this.#room.evictLongestIdle('memory')
       this.#memory = new MemoryWatch({ ...memory, evictLongestIdle, logger })
@@ -196,11 +220,7 @@ export class Registry implements SandboxProvider {
       identity: this.#identityOf(user),
       runtimes,
       prepareRuntime: (name, options) => runtime(name, options),
-      whileDown: (change, signal) => {
-        const { identity, link } = this.#entry(user)
-        this.#degraded.forget(identity.userHash)
-        return link.whileDown(change, signal)
-      },
+      whileDown: (change, signal) => this.#whileDown(this.#entry(user), change, signal),
       start: async ({ signal, onProgress }) => {
         const lease = await this.acquire(user, { ...(signal && { signal }), ...(onProgress && { onProgress }) })
         lease.release()
@@ -220,9 +240,11 @@ export class Registry implements SandboxProvider {
     return { user, end: () => this.#endAnonymous(user, identity) }
   }
 
-  /** Looks for what anonymous sessions of servers that were killed left behind: see {@link AnonymousLeftovers}. */
-  lookForLeftovers(): Promise<{ readonly removed: number; readonly suspects: number }> {
-    return this.#leftovers.look()
+  /** Looks for what servers that were killed left behind: see {@link AnonymousLeftovers} and {@link FrozenLeftovers}. */
+  async lookForLeftovers(): Promise<{ readonly removed: number; readonly thawed: number; readonly suspects: number }> {
+    const ofSessions = await this.#leftovers.look()
+    const frozen = await this.#frozenLeftovers.look()
+    return { ...ofSessions, thawed: frozen.thawed, suspects: ofSessions.suspects + frozen.suspects }
   }
 
   /** Looks at the engine's disk now, and at workspaces that may have outgrown their limit. */
@@ -254,6 +276,7 @@ export class Registry implements SandboxProvider {
     this.#sweep.stop()
     this.#memory?.stop()
     this.#quotas.stop()
+    await this.#archives?.stop()
     if (evictIdle) await Promise.all([...this.#entries].map(({ link }) => this.#evict(link, 0, 'exit')))
     await Promise.all([...this.#entries].map((entry) => this.#leave(entry)))
   }
@@ -290,8 +313,28 @@ export class Registry implements SandboxProvider {
       telemetry: this.#telemetry,
       logger,
     }
-    const start = () => this.#limitStarts(() => place(deps, identity, profile.runtime, options))
+    const start = async () => {
+      await this.#archives?.wake(identity)
+      return await this.#limitStarts(() =>
+        this.#census.admit(identity, () => place(deps, identity, profile.runtime, options)),
+      )
+    }
     return this.#measured(() => this.#degraded.guard(identity.userHash, start))
+  }
+
+  /** An archiving of the user's files gives up first; none begins meanwhile. */
+  async #whileDown({ identity, link }: Entry, change: () => Promise<void>, signal?: AbortSignal): Promise<void> {
+    this.#degraded.forget(identity.userHash)
+    const changeAlone = async () => {
+      await this.#archives?.wake(identity)
+      await change()
+    }
+    await link.whileDown(changeAlone, signal)
+  }
+
+  #isBusy(identity: SandboxIdentity): boolean {
+    const entry = this.#entries.find(identity)
+    return entry !== undefined && (entry.link.takesPlace || entry.link.isChanging || this.#room.isWaiting(entry))
   }
 
   /** A start as its waiters see it: the turn that starts take, and the build of an image, are in its time. */

@@ -3,6 +3,7 @@ import { isSandboxError } from '../errors/sandbox-error.ts'
 import type { SandboxIdentity } from './identity.ts'
 import { findContainer, findWorkspace, type Owner, removeOwner, replaceOwner, resolveOwner } from './owner.ts'
 import { removeChoice } from './runtime-choice.ts'
+import { forgetSleep } from './sleep-note.ts'
 
 /** Another server may start the sandbox again in between; more rounds than this mean that something else is wrong. */
 const MAX_ROUNDS = 5
@@ -24,6 +25,7 @@ export async function removeEverything(engine: Engine, identity: SandboxIdentity
   const owner = await resolveOwner(engine, identity)
   await removeWorkspaceOf(engine, owner)
   await removeChoice(engine, identity)
+  await forgetSleep(engine, identity)
   if (owner.generation === 0) return
   // After the files: without a record nobody would find what is left of them.
   await removeOwner(engine, identity)

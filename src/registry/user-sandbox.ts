@@ -28,8 +28,6 @@ interface Change {
   readonly takesDown: boolean
   /** Never rejects: how it ends is its caller's matter. */
   readonly done: Promise<unknown>
-  /** Makes it give up, if that can be. */
-  readonly undo?: () => void
 }
 
 /** How long a supervisor may take to say whether its sandbox may go, in milliseconds. */
@@ -96,6 +94,11 @@ export class UserSandbox implements SandboxLink {
   /** The way to its supervisor, where that starts nothing: for those who look and do not use. */
   get present(): SupervisorClient | undefined {
     return this.#usable()?.client
+  }
+
+  /** Id of the container that this server is connected to. */
+  get containerId(): string | undefined {
+    return this.isConnected ? this.#placed?.containerId : undefined
   }
 
   /** True while it is being put to sleep or changed as a whole. */
@@ -181,17 +184,6 @@ export class UserSandbox implements SandboxLink {
   }
 
   /**
-   * Does `work` on the files of a sandbox that sleeps, if nobody uses it, and resolves to what it resolves to, else to false. A call that
-   * comes meanwhile fires its signal, and waits until it has ended.
-   */
-  whileAsleep(work: (signal: AbortSignal) => Promise<boolean>): Promise<boolean> {
-    if (this.#closed || this.takesPlace || this.#changing) return Promise.resolve(false)
-    const wanted = new AbortController()
-    const undo = () => wanted.abort(new SandboxError('cancelled', 'The user is back.'))
-    return this.#change(false, work(wanted.signal), undo)
-  }
-
-  /**
    * Looks whether somebody else, another server or the operator, has frozen or thawed it. One that this server's calls wait for is thawed at
    * once. Rejects when the engine does not answer.
    */
@@ -245,18 +237,17 @@ export class UserSandbox implements SandboxLink {
   }
 
   /** Nothing is started until `work` has ended. Resolves and rejects as it does. */
-  #change<T>(takesDown: boolean, work: Promise<T>, undo?: () => void): Promise<T> {
+  #change<T>(takesDown: boolean, work: Promise<T>): Promise<T> {
     const changed = work.finally(() => {
       this.#changing = undefined
       this.#deps.onLessUse?.()
     })
-    this.#changing = { takesDown, done: Promise.allSettled([changed]), ...(undo && { undo }) }
+    this.#changing = { takesDown, done: Promise.allSettled([changed]) }
     return changed
   }
 
-  /** Resolves when the start or the change under way has ended; one that can give up is made to. */
+  /** Resolves when the start or the change under way has ended. */
   async #settled(): Promise<void> {
-    this.#changing?.undo?.()
     await Promise.allSettled([this.#starting, this.#changing?.done])
   }
 
@@ -331,7 +322,6 @@ export class UserSandbox implements SandboxLink {
   }
 
   async #place(): Promise<PlacedSandbox> {
-    this.#changing?.undo?.()
     await this.#changing?.done
     // The eviction was refused, or it was only frozen.
     const there = this.isConnected ? this.#placed : undefined

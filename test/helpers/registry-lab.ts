@@ -149,6 +149,8 @@ export async function registryLab(options: FakeEngineOptions = {}): Promise<Regi
         packages: { fetch: () => Promise.reject(new Error('no packages in this lab')) },
         forgetRuntime: () => {},
         freezeAfterMs: 0,
+        archiveAfterMs: 0,
+        maxSandboxes: 0,
         maxRunning: 100,
         queueTimeoutMs: 0,
         maxStarts: 8,
