@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs'
 import { cpus, release } from 'node:os'
 import { parseArgs } from 'node:util'
-import { coldStart } from './suites/cold-start.ts'
+import { burst } from './suites/burst.ts'
+import { cold } from './suites/cold.ts'
 import { files } from './suites/files.ts'
 import { flood } from './suites/flood.ts'
 import { latency } from './suites/latency.ts'
@@ -16,7 +17,8 @@ const SUITES: Readonly<Record<string, (world: World) => Promise<SuiteResult>>> =
   files,
   throughput: commandsPerSecond,
   flood,
-  start: coldStart,
+  cold,
+  burst,
   memory,
   transfer,
 }

@@ -24,13 +24,16 @@ export interface InterleaveOptions {
   readonly inARow?: number
   /** Milliseconds of silence before each case, in which the machine goes idle. */
   readonly pauseMs?: number
+  /** Called before each round with its number, negative for uncounted ones. */
+  readonly onRound?: (round: number) => void
 }
 
 /** Runs the cases in turns, the order rotated each round, so that what else the machine does hits all of them alike. */
 export async function interleave(cases: readonly Case[], options: InterleaveOptions): Promise<Stats[]> {
-  const { rounds, warmUp = 2, inARow = 1, pauseMs = 0 } = options
+  const { rounds, warmUp = 2, inARow = 1, pauseMs = 0, onRound } = options
   const times = cases.map((): number[] => [])
   for (let round = -warmUp; round < rounds; round++) {
+    onRound?.(round)
     for (let step = 0; step < cases.length; step++) {
       const index = (step + Math.max(0, round)) % cases.length
       const each = cases[index]

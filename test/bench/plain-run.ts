@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { finished } from 'node:stream/promises'
 import { promisify } from 'node:util'
 import type Docker from 'dockerode'
 import type { World } from './world.ts'
@@ -27,10 +28,10 @@ export class PlainContainers {
   async byApi(plain: PlainRun): Promise<void> {
     const container = await this.#create(plain, COMMAND)
     const stream = await container.attach({ stream: true, stdout: true, stderr: true })
-    stream.resume()
-    const ended = container.wait({ condition: 'next-exit' }) as Promise<{ StatusCode: number }>
+    const read = finished(stream.resume())
     await container.start()
-    const { StatusCode } = await ended
+    const { StatusCode } = (await container.wait({ condition: 'not-running' })) as { StatusCode: number }
+    await read
     if (StatusCode !== 0) throw new Error(`the container ended with ${StatusCode}`)
   }
 

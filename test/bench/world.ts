@@ -8,6 +8,9 @@ import { loadConfig } from '../../src/config/load.ts'
 import type { EngineInfo } from '../../src/engine/engine.ts'
 import { silentLogger } from '../../src/lib/logger.ts'
 import { identityOf } from '../../src/registry/identity.ts'
+import { connectHttp } from '../helpers/http-clients.ts'
+import type { McpClient } from '../helpers/mcp-client.ts'
+import { startHttpServer } from '../helpers/start-http-server.ts'
 
 /** What the suites measure with: the built server behind real clients, the parts in this process, and the bare engine. */
 export interface World {
@@ -19,7 +22,11 @@ export interface World {
   readonly app: App
   /** A server of its own over stdio, for a user. */
   connect(user: string): Promise<Served>
+  /** A server over HTTP for many users, in a process of its own. `await using` ends it. */
+  serveUsers(): Promise<ServedUsers>
   containerOf(user: string): Docker.Container
+  /** Removes the user's container, as an eviction does; the files stay. */
+  evict(user: string): Promise<void>
   close(): Promise<void>
 }
 
@@ -29,6 +36,14 @@ export interface Served {
   call(name: string, args: Record<string, unknown>): Promise<void>
   close(): Promise<void>
 }
+
+export interface ServedUsers extends AsyncDisposable {
+  /** A client of the user, connected: each call of what it resolves to runs `true`. */
+  callerOf(user: string): Promise<() => Promise<void>>
+}
+
+/** In which the users of the bench are named, as a reverse proxy would. */
+const USER_HEADER = 'x-bench-user'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 
@@ -45,6 +60,34 @@ export async function openWorld(quick: boolean): Promise<World> {
     docker,
     engineInfo: await app.engine.info(),
     app,
+    async serveUsers() {
+      // The line that tells its address is of level info.
+      const env = {
+        ...settings,
+        SANDBOX_LOG_LEVEL: 'info',
+        SANDBOX_PROXY_USER_HEADER: USER_HEADER,
+        SANDBOX_TRUSTED_PROXIES: '127.0.0.1',
+      }
+      const server = await startHttpServer({ installation, args: ['--auth', 'proxy'], env })
+      const clients: McpClient[] = []
+      return {
+        async callerOf(user) {
+          const client = await connectHttp('streamable', server.address, { [USER_HEADER]: user })
+          clients.push(client)
+          return async () => {
+            const result = await client.callTool('shell_exec', { command: 'true' })
+            if (result.isError) throw new Error(JSON.stringify(result.content))
+          }
+        },
+        async [Symbol.asyncDispose]() {
+          await Promise.all(clients.map((client) => client.close()))
+          await server[Symbol.asyncDispose]()
+        },
+      }
+    },
+    async evict(user) {
+      await app.engine.containers.remove(identityOf(installation, user).containerName)
+    },
     containerOf: (user) => docker.getContainer(identityOf(installation, user).containerName),
     async connect(user) {
       const transport = new StdioClientTransport({

@@ -21,14 +21,28 @@ export interface Line {
   readonly error: number
 }
 
-/** A flat line for fewer than three points. */
+/** The most that neighbouring points may be taken to have in common: nearer to 1 the error would have no bound. */
+const MAX_CORRELATION = 0.9
+
+/**
+ * A flat line for fewer than three points. Points in a row say much the same (what is busy at one moment is busy at the next), so they count
+ * for fewer than they are: by n · (1 − r) / (1 + r), where r is the correlation of each deviation with the one before it (the effective
+ * sample size of an autoregressive series of first order; von Storch and Zwiers, Statistical Analysis in Climate Research, §6.6).
+ */
 export function fitLine(points: readonly Point[]): Line {
-  const count = points.length
-  const mean = (of: (point: Point) => number) => points.reduce((sum, point) => sum + of(point), 0) / count
+  const mean = (of: (point: Point) => number) => sum(points.map(of)) / points.length
   const [x, y] = [mean((point) => point.x), mean((point) => point.y)]
-  const spread = points.reduce((sum, point) => sum + (point.x - x) ** 2, 0)
-  if (count < 3 || spread === 0) return { slope: 0, error: 0 }
-  const slope = points.reduce((sum, point) => sum + (point.x - x) * (point.y - y), 0) / spread
-  const scatter = points.reduce((sum, point) => sum + (point.y - y - slope * (point.x - x)) ** 2, 0)
-  return { slope, error: Math.sqrt(scatter / (count - 2) / spread) }
+  const spread = sum(points.map((point) => (point.x - x) ** 2))
+  if (points.length < 3 || spread === 0) return { slope: 0, error: 0 }
+  const slope = sum(points.map((point) => (point.x - x) * (point.y - y))) / spread
+  const off = points.map((point) => point.y - y - slope * (point.x - x))
+  const scatter = sum(off.map((each) => each ** 2))
+  const inARow = sum(off.slice(1).map((each, at) => each * (off[at] ?? 0)))
+  const correlation = scatter === 0 ? 0 : Math.min(MAX_CORRELATION, Math.max(0, inARow / scatter))
+  const counted = Math.max(1, points.length * ((1 - correlation) / (1 + correlation)) - 2)
+  return { slope, error: Math.sqrt(scatter / counted / spread) }
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, each) => total + each, 0)
 }
