@@ -14,10 +14,12 @@ function supervisor(isIdle = true) {
     get isHeld() {
       return performance.now() < heldUntil
     },
-    quiesce: vi.fn((_minIdleMs: number, holdMs: number) => {
-      if (isIdle) heldUntil = performance.now() + holdMs
-      return Promise.resolve({ ok: isIdle, idleMs: 0 })
-    }),
+    quiesce: vi.fn<(minIdleMs: number, holdMs: number) => Promise<{ ok: boolean; idleMs: number }>>(
+      (_minIdleMs, holdMs) => {
+        if (isIdle) heldUntil = performance.now() + holdMs
+        return Promise.resolve({ ok: isIdle, idleMs: 0 })
+      },
+    ),
   }
 }
 
@@ -46,7 +48,7 @@ test('a hold ends a few seconds after the server that took it', async () => {
 })
 
 test('a sandbox in use is left alone', async () => {
-  const work = vi.fn(() => Promise.resolve())
+  const work = vi.fn<() => Promise<void>>(() => Promise.resolve())
   expect(await underHold(supervisor(false), 0, ANSWER_MS, work)).toBe(false)
   expect(work).not.toHaveBeenCalled()
 })
