@@ -9,6 +9,7 @@ import { latency } from './suites/latency.ts'
 import { memory } from './suites/memory.ts'
 import { commandsPerSecond } from './suites/throughput.ts'
 import { transfer } from './suites/transfer.ts'
+import { wake } from './suites/wake.ts'
 import { openWorld, type World } from './world.ts'
 import { printSuite, type SuiteResult } from './report.ts'
 
@@ -20,6 +21,7 @@ const SUITES: Readonly<Record<string, (world: World) => Promise<SuiteResult>>> =
   cold,
   burst,
   memory,
+  wake,
   transfer,
 }
 

@@ -20,8 +20,8 @@ export interface World {
   readonly engineInfo: EngineInfo
   /** The parts of the server in this process, with the same settings. */
   readonly app: App
-  /** A server of its own over stdio, for a user. */
-  connect(user: string): Promise<Served>
+  /** A server of its own over stdio, for a user; `settings` as environment variables beside the world's own. */
+  connect(user: string, settings?: Readonly<Record<string, string>>): Promise<Served>
   /** A server over HTTP for many users, in a process of its own. `await using` ends it. */
   serveUsers(): Promise<ServedUsers>
   containerOf(user: string): Docker.Container
@@ -89,11 +89,11 @@ export async function openWorld(quick: boolean): Promise<World> {
       await app.engine.containers.remove(identityOf(installation, user).containerName)
     },
     containerOf: (user) => docker.getContainer(identityOf(installation, user).containerName),
-    async connect(user) {
+    async connect(user, own = {}) {
       const transport = new StdioClientTransport({
         command: process.execPath,
         args: [resolve(ROOT, 'dist/cli.js'), 'serve'],
-        env: { ...definedOnly(process.env), ...settings, SANDBOX_USER: user },
+        env: { ...definedOnly(process.env), ...settings, ...own, SANDBOX_USER: user },
         stderr: 'inherit',
       })
       const client = new Client({ name: 'bench', version: '1' })

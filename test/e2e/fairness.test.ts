@@ -65,7 +65,7 @@ test('a flood of one user delays another’s call by no more than one place that
 test('calls that take turns and sandboxes that take turns do not wait for each other', async () => {
   await using server = startForManyUsers(installation.name, {
     'max-calls': '2',
-    'max-sandboxes': '2',
+    'max-running': '2',
     'queue-timeout': '100s',
     memory: '64MiB',
   })

@@ -71,7 +71,7 @@ test('100 users over all legs make 20 mixed calls each: no error, no mixed-up an
       'trusted-proxies': '127.0.0.1',
       'proxy-admins': OPERATOR,
       memory: '64MiB',
-      'max-sandboxes': String(SANDBOXES),
+      'max-running': String(SANDBOXES),
       'max-calls': String(SANDBOXES),
       'queue-timeout': '90s',
     },

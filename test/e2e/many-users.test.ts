@@ -16,7 +16,7 @@ const textOf = ({ content: [first] }: CallToolResult) => (first?.type === 'text'
 
 // LC23
 test('at the limit of sandboxes the one idle longest sleeps for a new user, and never a busy one', async () => {
-  await using server = startForManyUsers(installation.name, { 'max-sandboxes': '3' })
+  await using server = startForManyUsers(installation.name, { 'max-running': '3', 'queue-timeout': '2s' })
   const users = Array.from({ length: 5 }, () => installation.newUser())
   const [oldest, busy, recent, fourth, fifth] = await Promise.all(users.map((user) => server.clientOf(user)))
   if (!oldest || !busy || !recent || !fourth || !fifth) throw new Error('five clients')
@@ -28,16 +28,25 @@ test('at the limit of sandboxes the one idle longest sleeps for a new user, and 
   const awake = await Promise.all(users.map(async (user) => (await installation.containers(user)).length))
   expect(awake).toEqual([0, 1, 1, 1, 0])
 
-  await exec(recent, { command: 'sleep 3600', wait_s: 0 })
+  const { structuredContent: started } = await exec(recent, { command: 'sleep 3600', wait_s: 0 })
   await exec(fourth, { command: 'sleep 3600', wait_s: 0 })
   const refused = await exec(fifth, { command: 'true' })
   expect(refused.isError).toBe(true)
   expect(textOf(refused)).toMatch(
-    /^sandbox_limit: All 3 sandboxes of this server are in use\. Wait for running work to end/,
+    /^sandbox_limit: All 3 sandboxes that may run here at once are in use, .* within 2 s\. Call again in 2 s\./,
   )
   expect((await installation.containers(users[4])).length).toBe(0)
   // Those that have a sandbox go on.
   expect(textOf(await exec(busy, { command: 'echo still' }))).toContain('still')
+
+  // Who waits comes in when somebody's work ends.
+  const process = { process_id: started?.['process_id'], signal: 'kill' }
+  const [waiting] = await Promise.all([
+    exec(fifth, { command: 'echo my turn' }),
+    recent.callTool({ name: 'process_write', arguments: process }),
+  ])
+  expect(textOf(waiting)).toContain('my turn')
+  expect((await installation.containers(users[2])).length).toBe(0)
 })
 
 // RX24

@@ -26,7 +26,7 @@ async function scrape(address: URL): Promise<Scrape & { readonly text: string }>
 }
 
 test('after calls over every leg the metrics have their numbers, and no user, path or command', async () => {
-  await using server = await serve({ 'max-sandboxes': '2' })
+  await using server = await serve({ 'max-running': '2' })
   const { address } = server
   const users = HTTP_LEGS.map(() => installation.newUser())
   for (const [at, leg] of HTTP_LEGS.entries()) {
