@@ -42,7 +42,9 @@ export async function startCanary(installation: Installation): Promise<Canary> {
 
   return {
     async changes() {
-      const facts = [await idOf(), await server.output(TREE), (await runningCommands(server)).join()]
+      // Others look at the same time.
+      const running = (await runningCommands(server)).filter((command) => command !== TREE)
+      const facts = [await idOf(), await server.output(TREE), running.join()]
       return [id, tree, PROCESS].flatMap((was, at) => (facts[at] === was ? [] : [`${was} became ${facts[at]}`]))
     },
     async foreignChanges() {

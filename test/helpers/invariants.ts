@@ -106,8 +106,10 @@ export const nothingTwice: Invariant = async ({ next, journal }) => {
 }
 
 /** I8: whatever is said to have succeeded has run to its end: what callers were told, and what the sandbox says of commands now. */
-export const noInventedSuccess: Invariant = async ({ next, journal, succeeded }) => {
+export const noInventedSuccess: Invariant = async ({ next, journal, succeeded, files }) => {
   const marks = await journalOf(next, journal)
+  // The journal was removed with everything else, as somebody asked.
+  if (marks.length === 0 && files.get(journal)?.includes(null)) return []
   const { structured } = await next.call('process_read')
   const ended = (structured.processes as readonly Ended[]).filter(({ exit_code: exitCode }) => exitCode === 0)
   const told = ended.flatMap(({ command }) => new RegExp(`echo ([\\w-]+) >> ${journal}`).exec(command)?.[1] ?? [])
