@@ -98,10 +98,12 @@ export class Room {
       .sort((a, b) => b.link.idleMs - a.link.idleMs)
   }
 
-  /** Who waits longest comes first; nobody overtakes. */
+  /** Who waits longest comes first; nobody overtakes. Who only waited for an eviction that was refused has had a place all the time. */
   #admit(): void {
+    let isBlocked = false
     for (const [entry, calls] of this.#queue) {
-      if (!this.#isRoomFor(entry)) return
+      if (!entry.link.keepsPlace) isBlocked ||= !this.#isRoomFor(entry)
+      if (isBlocked && !entry.link.keepsPlace) continue
       for (const call of calls) {
         // Counted before the call goes on, so that nobody takes the place in between.
         entry.link.addLease()

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { SandboxError } from '../../../src/errors/sandbox-error.ts'
+import { deferred } from '../../../src/lib/deferred.ts'
 import { roomyAdmission } from '../../helpers/admission.ts'
 import { failureOf } from '../../helpers/failure.ts'
 import { recordingTelemetry } from '../../helpers/recording-telemetry.ts'
@@ -122,6 +123,27 @@ describe('while all places are in use', () => {
     await passTime(500)
     expect((await waiting).notice).toBe('created')
     expect(await lab.container('a')).toBeUndefined()
+    await server.close(false)
+  })
+
+  test('a call of a sandbox that was to go, and is not after all, waits for nobody', async () => {
+    const { lab, server, passTime } = await crowded(1)
+    ;(await server.acquire('a')).release()
+    const state = await lab.supervisorOf('a')
+    state.running = 1
+    const answered = deferred<void>()
+    lab.onQuiesce = () => answered.promise
+    const failure = failureOf(server.acquire('b'))
+    await settle()
+    // It comes between the question whether its sandbox may go, and the answer that it may not.
+    const own = server.acquire('a')
+    await settle()
+    answered.resolve()
+    const lease = await own
+    expect(lease.notice).toBeUndefined()
+    lease.release()
+    await passTime(10_000)
+    expect(await failure).toMatchObject({ code: 'sandbox_limit' })
     await server.close(false)
   })
 
