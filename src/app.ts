@@ -133,6 +133,8 @@ export function createApp(
       // Of another machine's memory nothing is known here.
       read: () => (address.socketPath === undefined ? Promise.resolve(undefined) : readMemory()),
     },
+    poolSizes: poolSizesOf(config),
+    prewarm: config.prewarm,
     maxStarts: availableParallelism(),
     logger,
     telemetry,
@@ -184,9 +186,10 @@ export function createApp(
     },
     sweepInBackground: ({ everyMs } = { everyMs: 0 }) => {
       const sweep = async (): Promise<void> => {
-        const { suspects } = await registry.lookForLeftovers()
+        const sessions = await registry.lookForLeftovers()
+        const slots = await registry.lookForSlots()
         await registry.removeEnded()
-        const pauseMs = suspects > 0 ? SECOND_LOOK_MS : everyMs
+        const pauseMs = sessions.suspects + slots.suspects > 0 ? SECOND_LOOK_MS : everyMs
         if (pauseMs > 0) sweeper = setTimeout(begin, pauseMs).unref()
       }
       const begin = (): void => {
@@ -205,6 +208,14 @@ export function createApp(
       await engine.close()
     },
   }
+}
+
+/** Many users come over HTTP, and new ones at any time; over stdio there is one, who is new once. */
+const HTTP_POOL_SIZE = 2
+
+function poolSizesOf({ poolSize, transport, runtime }: Config): ReadonlyMap<string, number> {
+  if (typeof poolSize === 'object') return poolSize
+  return new Map([[runtime, poolSize ?? (transport === 'http' ? HTTP_POOL_SIZE : 0)]])
 }
 
 function policyOf(config: Config): SandboxPolicy {

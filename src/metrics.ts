@@ -14,6 +14,7 @@ export interface Metrics extends Telemetry {
 /** Gauges whose value somebody else holds. One with a label is read as an object: value by label. */
 const GAUGES = {
   sandboxes: { name: 'sandboxes', help: 'Sandboxes that this server holds, by state.', label: 'state' },
+  poolSlots: { name: 'pool_slots', help: 'Sandboxes that are kept for new users, by state.', label: 'state' },
   callsRunning: { name: 'calls_running', help: 'Calls that run now.', label: undefined },
   callsWaiting: { name: 'calls_waiting', help: 'Calls that wait for their place now.', label: undefined },
   engineDisk: { name: 'engine_disk_bytes', help: 'Size of the engine’s disk and what is free of it.', label: 'of' },
@@ -112,6 +113,11 @@ export function createMetrics(version: string): Metrics {
     'Containers of the installation that no server needed and that were removed.',
     ['found'],
   )
+  const poolClaims = counter(
+    'pool_claims_total',
+    'New users who asked the pool for a sandbox: hit, or why there was none.',
+    ['outcome'],
+  )
   const engineSeconds = histogram(
     'engine_call_duration_seconds',
     'Time of a call of the container engine.',
@@ -180,6 +186,7 @@ export function createMetrics(version: string): Metrics {
     sandboxDrift: (drift, remedy) => drifts.inc({ drift, remedy }),
     recoveryStep: (step, outcome, ms) => recoverySeconds.observe({ step, outcome }, ms / 1000),
     reconciled: (found) => reconciled.inc({ found }),
+    poolClaim: (outcome) => poolClaims.inc({ outcome }),
     engineCall(operation, outcome, ms) {
       engineSeconds.observe({ operation }, ms / 1000)
       if (outcome !== 'ok') engineErrors.inc({ operation, code: outcome })

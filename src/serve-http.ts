@@ -32,6 +32,7 @@ export async function serveHttp(
 ): Promise<void> {
   metrics.watch('sandboxes', () => ({ ...app.registry.states() }))
   metrics.watch('engineDisk', () => diskGauge(app.disk.state))
+  metrics.watch('poolSlots', () => ({ ...app.registry.poolSlots }))
   metrics.watch('callsRunning', () => app.admission.running)
   metrics.watch('callsWaiting', () => app.admission.waiting)
   // On the machine's own address everybody is the person at it.
@@ -47,6 +48,7 @@ export async function serveHttp(
   const mcp = createMcpRoutes({
     bindV1: (caller) => bindV1(service, caller),
     bindV2: (caller) => bindV2(service, caller),
+    onDiscovery: (caller) => service.connected(caller),
     limits: { idleMs: config.sessionIdle, max: config.maxSessions, maxPerUser: config.maxSessionsPerUser },
     anonymous: () => files.withTickets(app.registry.anonymousUser()),
     namelessUser,
@@ -68,6 +70,7 @@ export async function serveHttp(
   address = await front.listen()
   app.sweepInBackground({ everyMs: SWEEP_MS })
   app.prepareInBackground()
+  app.registry.fillPool()
   logger.info({ address: address.origin, auth: config.auth }, `listening on ${address.origin}`)
   if (process.stderr.isTTY) process.stderr.write(startMessage(address, config))
   if (!stopped.aborted) await new Promise((stop) => stopped.addEventListener('abort', stop, { once: true }))

@@ -49,10 +49,12 @@ async function overStdio(app: App, config: Config, logger: Logger, stopped: Abor
   const caller: Caller = { user: config.user, transport: 'stdio' }
   const deps = {
     legacy: await bindV1(service, caller),
+    onDiscovery: () => service.connected(caller),
     modern: async () => (await import('./mcp/bind-v2.ts')).bindV2(service, caller),
     logger,
   }
   app.sweepInBackground()
+  app.registry.fillPool()
   await serveStdio(deps, stopped, () => {
     logger.info({ by: stopped.aborted ? stopped.reason : 'the client' }, 'stopping')
     setTimeout(() => process.exit(), EXIT_DEADLINE_MS).unref()

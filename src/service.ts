@@ -46,6 +46,7 @@ export function createService(
       workspaceResource({ provider: app.registry, admission: app.admission }),
     ]),
     instructions: (user) => texts.of(user),
+    onClient: (user) => app.registry.prewarm(user),
     version: VERSION,
   })
 }

@@ -89,6 +89,24 @@ const runtimesByUser = z
   .pipe(z.array(z.tuple([z.string().min(1).max(256), name], 'write each as user=runtime')))
   .transform((entries): ReadonlyMap<string, string> => new Map(entries))
 
+/** A number, or numbers by runtime: an object in the config file, "python-minimal=3,node-minimal=1" elsewhere. Nothing: as the transport needs it. */
+const countsByRuntime = z
+  .union([z.number(), z.string(), z.record(z.string(), z.union([z.number(), z.string()]))])
+  .transform((given): unknown => {
+    if (given === '') return undefined
+    if (typeof given === 'number' || (typeof given === 'string' && /^\d+$/.test(given))) return Number(given)
+    return (typeof given === 'string' ? pairs(given) : Object.entries(given)).map(([of, count]) => [of, Number(count)])
+  })
+  .pipe(
+    z.union(
+      [z.undefined(), z.number().int().min(0).max(1000), z.array(z.tuple([name, z.number().int().min(0).max(1000)]))],
+      'give a number of at most 1000, or write each as runtime=number',
+    ),
+  )
+  .transform((given): number | ReadonlyMap<string, number> | undefined =>
+    Array.isArray(given) ? new Map(given) : given,
+  )
+
 /** The runtime is what follows the last "=": a user's name may hold one. */
 function pairs(text: string): string[][] {
   const items = text.split(',').map((item) => item.trim())
@@ -359,6 +377,20 @@ export const SETTINGS = {
     fallback: 0,
     about:
       'Users of this installation who may have a sandbox at all, sleeping and archived ones included. 0 = any number.',
+  },
+  poolSize: {
+    schema: countsByRuntime,
+    fallback: '',
+    about:
+      'Sandboxes that run before their user is known, so that a new user waits for none: a number of the default runtime, or runtime=number, ' +
+      'separated by commas (an object in the config file). They give way to users at maxRunning and when memory is short. Empty: 2 over HTTP, none over stdio.',
+  },
+  prewarm: {
+    schema: z.enum(['never', 'returning', 'always']),
+    fallback: 'returning',
+    about:
+      'Whose sandbox is made ready in the background when a client connects: nobody’s, of users who have a workspace already, or everybody’s. It costs the ' +
+      'memory of a sandbox that may stay unused until the idle timeout, and never the place of one that is wanted.',
   },
   memoryFloor: {
     schema: bytes(0),

@@ -32,6 +32,8 @@ export interface Telemetry {
   recoveryStep(step: RecoveryStep, outcome: 'ok' | 'failed', ms: number): void
   /** A look at the engine found something that no server needs or holds, and dealt with it. */
   reconciled(found: Reconciled): void
+  /** A new user got a sandbox of the pool ("hit"), or why there was none. */
+  poolClaim(outcome: PoolOutcome): void
   /** One operation of the engine, "containers.create"; `outcome` is "ok" or an error code. */
   engineCall(operation: string, outcome: string, ms: number): void
   /** The image of a runtime was built, or was not. */
@@ -66,6 +68,12 @@ export type RecoveryStep = 'end_commands' | 'kill_all' | 'kill' | 'restart' | 'r
 /** A container that has ended · was never started · helped a server that is gone · a sandbox that nobody held and nobody uses. */
 export type Reconciled = 'ended' | 'half_made' | 'helper' | 'unheld'
 
+/**
+ * none was ready · none of those ready was as the user's has to be · those ready had died · another server made the user's sandbox in the
+ * same moment.
+ */
+export type PoolOutcome = 'hit' | 'empty' | 'mismatch' | 'lost' | 'raced'
+
 /** Counts nothing. */
 export const noTelemetry: Telemetry = {
   toolCall() {},
@@ -83,6 +91,7 @@ export const noTelemetry: Telemetry = {
   sandboxDrift() {},
   recoveryStep() {},
   reconciled() {},
+  poolClaim() {},
   engineCall() {},
   imageBuild() {},
   httpRequest() {},

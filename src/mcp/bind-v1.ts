@@ -33,6 +33,8 @@ export async function bindV1(service: McpService, caller: Caller): Promise<Serve
   // oxlint-disable-next-line unicorn/prefer-add-event-listener
   server.onerror = (err) => logger.debug({ err, ...caller }, 'A message could not be read or sent.')
 
+  server.oninitialized = () => service.connected(caller)
+
   /** Errors of a request as the protocol has them. */
   const answered = async <T>(request: string, answer: () => Promise<T>): Promise<T> => {
     try {

@@ -15,6 +15,8 @@ export interface ServiceDeps extends CallDeps {
   readonly resources: Resources
   /** What a model is told when its client connects; starts nothing. */
   readonly instructions: (user: string) => Promise<string>
+  /** Told when a client of a user has connected. */
+  readonly onClient: (user: string) => void
   readonly version: string
 }
 
@@ -42,6 +44,7 @@ export class McpService {
   readonly definitions: readonly ToolListing[]
   readonly #calls: CallDeps
   readonly #instructions: ServiceDeps['instructions']
+  readonly #onClient: ServiceDeps['onClient']
   readonly #tools: ReadonlyMap<string, Tool>
 
   constructor(deps: ServiceDeps) {
@@ -51,11 +54,17 @@ export class McpService {
     this.definitions = deps.definitions
     this.#calls = deps
     this.#instructions = deps.instructions
+    this.#onClient = deps.onClient
     this.#tools = new Map(deps.tools.map((tool) => [tool.name, tool]))
   }
 
   instructions({ user }: Caller): Promise<string> {
     return this.#instructions(user)
+  }
+
+  /** To be told when a client has connected: its user will call soon. Never waits or throws. */
+  connected({ user }: Caller): void {
+    this.#onClient(user)
   }
 
   /** Rejects with `invalid_argument` when there is no such tool; every other failure is a result that the model can read. */

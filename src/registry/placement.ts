@@ -131,7 +131,8 @@ export async function place(
   )
 }
 
-async function wantedRuntime(
+/** The runtime that the user's sandbox is to have: of their own choice, or else the operator's. */
+export async function wantedRuntime(
   { engine, runtimes, logger }: PlacementDeps,
   identity: SandboxIdentity,
   preferred: string,

@@ -31,6 +31,10 @@ import type { DiskFloor, DiskState } from './quota/disk-floor.ts'
 import { QuotaWatch } from './quota/quota-watch.ts'
 import { WorkspaceQuota } from './quota/workspace-quota.ts'
 import { Room } from './room.ts'
+import { claimSlot } from './pool/claim-slot.ts'
+import { Pool } from './pool/pool.ts'
+import { SlotLeftovers } from './pool/slot-leftovers.ts'
+import { Prewarmer, type PrewarmRule } from './prewarm.ts'
 import { sandboxFacts, type SandboxPolicy } from './sandbox-spec.ts'
 import { removeEverything } from './take-down.ts'
 import type { UserSandbox } from './user-sandbox.ts'
@@ -65,6 +69,10 @@ export interface RegistryDeps {
   readonly memory?: { readonly read: () => Promise<MemoryReading | undefined>; readonly floorBytes: number }
   /** Containers that may be started at the same time: starting is bound by CPU. */
   readonly maxStarts: number
+  /** How many sandboxes are kept ready for new users, by runtime; none if left out. See {@link Registry.fillPool}. */
+  readonly poolSizes?: ReadonlyMap<string, number>
+  /** Whose sandboxes {@link Registry.prewarm} makes ready; nobody's if left out. */
+  readonly prewarm?: PrewarmRule
   /** Brings back the files of users who were archived. */
   readonly archiver?: Archiver | undefined
   readonly disk: {
@@ -96,6 +104,9 @@ export class Registry implements SandboxProvider {
   readonly #leftovers: AnonymousLeftovers
   readonly #degraded = new DegradedUsers()
   readonly #hungBridges = new HungBridges()
+  readonly #pool: Pool
+  readonly #slotLeftovers: SlotLeftovers
+  readonly #prewarmer: Prewarmer
   #closed = false
 
   constructor(deps: RegistryDeps) {
@@ -124,7 +135,10 @@ export class Registry implements SandboxProvider {
           logger: ofUser,
         }),
       place: (identity, profile, ofUser, options) => this.#place(identity, profile, ofUser, options),
-      onLessUse: () => this.#room.onLessUse(),
+      onLessUse: () => {
+        this.#room.onLessUse()
+        this.#pool.refill()
+      },
       onThaw: (ms) => telemetry.sandboxStart('thawed', ms),
     })
     this.#entries = entries
@@ -160,8 +174,29 @@ export class Registry implements SandboxProvider {
       const isBusy = (identity: SandboxIdentity) => this.#isBusy(identity)
       this.#archives = new ArchiveSweep({ engine, installation, archiver, archiveAfterMs, isBusy, logger, telemetry })
     }
+    this.#pool = new Pool({
+      ...deps,
+      sizes: deps.poolSizes ?? new Map(),
+      spare: () => deps.maxRunning - this.#room.taken,
+      maxStarts: Math.ceil(deps.maxStarts / 2),
+      turn: (start) => this.#limitStarts(start),
+    })
+    this.#prewarmer = new Prewarmer({
+      engine,
+      room: this.#room,
+      rule: deps.prewarm ?? 'never',
+      isBusy: () => this.#limitStarts.pendingCount > 0,
+      logger,
+    })
+    this.#slotLeftovers = new SlotLeftovers({
+      engine,
+      installation,
+      isOurs: (name) => this.#pool.holds(name),
+      userOf: (containerId) => [...entries].find(({ link }) => link.containerId === containerId)?.identity,
+      logger,
+    })
     if (memory) {
-      const evictLongestIdle = () => this.#room.evictLongestIdle('memory')
+      const evictLongestIdle = async () => (await this.#pool.shrink()) || (await this.#room.evictLongestIdle('memory'))
       this.#memory = new MemoryWatch({ ...memory, evictLongestIdle, logger })
       this.#memory.start()
     }
@@ -252,6 +287,26 @@ export class Registry implements SandboxProvider {
     return this.#quotas.look()
   }
 
+  /** As {@link lookForLeftovers}, for the sandboxes that such servers kept for new users: see {@link SlotLeftovers}. */
+  lookForSlots(): Promise<{ readonly removed: number; readonly suspects: number }> {
+    return this.#slotLeftovers.look()
+  }
+
+  /** Begins to keep sandboxes ready for new users. Never waits or throws: what fails is a warning, and tried again. */
+  fillPool(): void {
+    this.#pool.start()
+  }
+
+  /** A client of this user has connected: makes their sandbox ready in the background, if the operator wants that. Never waits or throws. */
+  prewarm(user: string): void {
+    if (!this.#closed) void this.#prewarmer.warm(() => this.#entry(user))
+  }
+
+  /** How many sandboxes without a user this server keeps. */
+  get poolSlots(): { readonly ready: number; readonly starting: number } {
+    return { ready: this.#pool.ready, starting: this.#pool.starting }
+  }
+
   /** How many sandboxes this server holds, by state: being started · used by a call · connected and not used · frozen. */
   states(): Readonly<Record<'starting' | 'in_use' | 'idle' | 'frozen', number>> {
     const states = { starting: 0, in_use: 0, idle: 0, frozen: 0 }
@@ -269,16 +324,19 @@ export class Registry implements SandboxProvider {
 
   /**
    * Lets go of all sandboxes. They go on running, frozen ones too, so that they can end by themselves when no server comes; or, when
-   * `evictIdle`, those that nobody uses are put to sleep first.
+   * `evictIdle`, those that nobody uses are put to sleep first. The pool's own, which nobody has, are removed.
    */
   async close(evictIdle: boolean): Promise<void> {
     this.#closed = true
     this.#sweep.stop()
     this.#memory?.stop()
     this.#quotas.stop()
+    this.#prewarmer.stop()
+    const poolClosed = this.#pool.close()
     await this.#archives?.stop()
     if (evictIdle) await Promise.all([...this.#entries].map(({ link }) => this.#evict(link, 0, 'exit')))
     await Promise.all([...this.#entries].map((entry) => this.#leave(entry)))
+    await poolClosed
   }
 
   #identityOf(user: string): SandboxIdentity {
@@ -306,20 +364,32 @@ export class Registry implements SandboxProvider {
     logger: Logger,
     options: PlacementOptions,
   ): Promise<PlacedSandbox> {
+    const policy = policyFor(this.#deps.policy, profile)
     const deps = {
       ...this.#deps,
-      policy: policyFor(this.#deps.policy, profile),
+      policy,
       hungBridges: this.#hungBridges,
       telemetry: this.#telemetry,
+      pool: this.#pool,
       logger,
     }
     const start = async () => {
       await this.#archives?.wake(identity)
-      return await this.#limitStarts(() =>
-        this.#census.admit(identity, () => place(deps, identity, profile.runtime, options)),
-      )
+      return await this.#census.admit(identity, async () => {
+        // A slot starts nothing, so it waits for no turn.
+        const isPersistent = (profile.mode?.name ?? profile.defaultMode) === 'persistent'
+        const claimed = isPersistent ? await claimSlot(deps, identity, profile.runtime, options) : undefined
+        if (claimed) return claimed
+        await this.#makeWay()
+        return await this.#limitStarts(() => place(deps, identity, profile.runtime, options))
+      })
     }
     return this.#measured(() => this.#degraded.guard(identity.userHash, start))
+  }
+
+  /** Users come before slots that nobody has. */
+  async #makeWay(): Promise<void> {
+    while (this.#room.taken + this.#pool.taken > this.#deps.maxRunning) if (!(await this.#pool.giveWay())) return
   }
 
   /** An archiving of the user's files gives up first; none begins meanwhile. */

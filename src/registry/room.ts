@@ -54,6 +54,18 @@ export class Room {
     return this.#queue.size
   }
 
+  /** Places that are taken. */
+  get taken(): number {
+    let taken = 0
+    for (const { link } of this.#deps.entries) if (link.takesPlace) taken++
+    return taken
+  }
+
+  /** True when one more sandbox may run, and nobody waits for that. */
+  get hasSpare(): boolean {
+    return this.#queue.size === 0 && this.taken < this.#deps.maxRunning
+  }
+
   isWaiting(entry: Entry): boolean {
     return this.#queue.has(entry)
   }

@@ -19,6 +19,8 @@ export interface McpRoutesDeps {
   readonly bindV1: (caller: Caller) => Promise<Server>
   /** Makes the server of one request of 2026-07-28. */
   readonly bindV2: (caller: Caller) => ReturnType<McpServerFactory>
+  /** Told when a client of this caller asks what the server is, where there are no sessions that begin. */
+  readonly onDiscovery?: (caller: Caller) => void
   /** Where those servers tell of changes that subscribers want to hear of; none of ours has a list that changes. */
   readonly changes?: ServerEventBus
   readonly limits: SessionLimits
@@ -46,8 +48,8 @@ export function createMcpRoutes(deps: McpRoutesDeps): McpRoutes {
   const unknown = new UnknownSessions()
   const streamable = new StreamableHttp({ sessions, bind: deps.bindV1, logger, unknown })
   const sse = new HttpSse({ sessions, bind: deps.bindV1, logger, unknown })
-  const { bindV2: bind, changes, namelessUser } = deps
-  const modern = new ModernHttp({ sessions, bind, changes, namelessUser, logger })
+  const { bindV2: bind, onDiscovery, changes, namelessUser } = deps
+  const modern = new ModernHttp({ sessions, bind, onDiscovery, changes, namelessUser, logger })
 
   const router = express.Router()
   router.all('/mcp', async (request, response) => {

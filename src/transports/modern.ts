@@ -12,6 +12,7 @@ import { SUPPORTED_PROTOCOL_VERSIONS } from '@modelcontextprotocol/sdk/types.js'
 import type { Principal } from '../http/principal.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { Caller } from '../registry/caller.ts'
+import { isDiscovery } from './era.ts'
 import { requestOf } from './open-requests.ts'
 import { respondRpcError, RPC } from './rpc-error.ts'
 import { cutWhenEnded, type Sessions } from './sessions.ts'
@@ -21,6 +22,8 @@ export interface ModernHttpDeps {
   readonly sessions: Sessions
   /** The server of one request. */
   readonly bind: (caller: Caller) => ReturnType<McpServerFactory>
+  /** Told when a client of this caller asks what the server is. */
+  readonly onDiscovery?: ((caller: Caller) => void) | undefined
   /** Where those servers tell of changes that subscribers want to hear of. */
   readonly changes?: ServerEventBus | undefined
   /** Whose sandbox a caller without a name uses, where there is no session to be a user; undefined: they have to use sessions. */
@@ -64,6 +67,7 @@ export class ModernHttp {
   async answer(request: IncomingMessage, response: ServerResponse, principal: Principal, body: unknown): Promise<void> {
     const user = principal.user ?? this.#deps.namelessUser
     if (user === undefined && classify(request, body) === 'modern') return respondNameless(response, body)
+    if (user !== undefined && isDiscovery(body)) this.#deps.onDiscovery?.({ user, transport: 'http' })
     if (user !== undefined && isSubscription(body)) {
       // A stream that stays: it takes the place of a session, and ends with its credential.
       const session = this.#deps.sessions.open({ ...principal, user }, 'http')

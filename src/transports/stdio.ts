@@ -6,7 +6,7 @@ import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js'
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import type { JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js'
 import type { Logger } from '../lib/logger.ts'
-import { isModern } from './era.ts'
+import { isDiscovery, isModern } from './era.ts'
 import { answeredBy, cancelledBy, OpenRequests, requestOf } from './open-requests.ts'
 
 /** After the client has closed our stdin, its open requests have this long to be answered, in milliseconds. */
@@ -17,6 +17,8 @@ export interface StdioDeps {
   readonly legacy: Server
   /** Makes the server for what clients of 2026-07-28 say. */
   readonly modern: () => Promise<ModernServer>
+  /** Told when the client asks what the server is. */
+  readonly onDiscovery?: () => void
   readonly logger: Logger
 }
 
@@ -43,6 +45,7 @@ export async function serveStdio(deps: StdioDeps, stopped: AbortSignal, onEnd: (
   wire.onmessage = (message: JSONRPCMessage) => {
     if (!isModern(message) && !modern.isWaitingFor(message)) return legacy.receive(message)
     startModern()
+    if (isDiscovery(message)) deps.onDiscovery?.()
     modern.receive(message)
   }
   wire.onerror = (error) => legacy.onerror?.(error)

@@ -154,12 +154,16 @@ export async function startServer(options: ServerOptions): Promise<TestServer> {
   return server
 }
 
-/** What a server needs of our own environment: where programs are, and which engine it is. */
+/** A test starts what it needs itself: it counts containers, or looks at which call starts one. */
+const NOTHING_AHEAD = { SANDBOX_POOL_SIZE: '0', SANDBOX_PREWARM: 'never' }
+
+/** What a server needs of our own environment: where programs are, and which engine it is; and that it starts nothing by itself. */
 export function hostEnvironment(): Record<string, string> {
   const kept = ['PATH', 'HOME', 'SYSTEMROOT', 'XDG_RUNTIME_DIR']
-  return Object.fromEntries(
+  const own = Object.fromEntries(
     Object.entries(process.env).flatMap(([name, value]) =>
       value !== undefined && (kept.includes(name) || name.startsWith('DOCKER_')) ? [[name, value]] : [],
     ),
   )
+  return { ...own, ...NOTHING_AHEAD }
 }

@@ -14,11 +14,14 @@ export interface TestService {
   readonly service: McpService
   readonly provider: FakeProvider
   readonly lines: LogLine[]
+  /** Users whose clients have connected. */
+  readonly connected: readonly string[]
 }
 
 /** All tools over sandboxes in memory, and what was logged. */
 export function testService(provider = new FakeProvider(), resources: readonly ResourceProvider[] = []): TestService {
   const { logger, lines } = recordingLogger()
+  const connected: string[] = []
   const service = new McpService({
     provider,
     admission: roomyAdmission(),
@@ -29,7 +32,8 @@ export function testService(provider = new FakeProvider(), resources: readonly R
     definitions: toolDefinitions(TOOLS, { sandbox: 'none', install: 'none' }),
     resources: new Resources([runtimeResource(() => Promise.resolve(TEST_RUNTIME)), ...resources]),
     instructions: () => Promise.resolve('Be careful.'),
+    onClient: (user) => void connected.push(user),
     version: '1.2.3',
   })
-  return { service, provider, lines }
+  return { service, provider, lines, connected }
 }

@@ -1,0 +1,120 @@
+import type { ContainerSummary, Engine } from '../../engine/engine.ts'
+import { isSandboxError } from '../../errors/sandbox-error.ts'
+import type { Logger } from '../../lib/logger.ts'
+import type { SupervisorClient } from '../../supervisor/client.ts'
+import { ConnectionLost } from '../../supervisor/errors.ts'
+import type { SandboxIdentity } from '../identity.ts'
+import { listHoldings, type UnownedSlot } from '../owned.ts'
+import { ensureOwner } from '../owner.ts'
+import { connect } from '../connect.ts'
+import { removeSlot } from './slot.ts'
+
+export interface SlotLeftoversDeps {
+  readonly engine: Engine
+  readonly installation: string
+  /** True for a slot of this server's pool. */
+  readonly isOurs: (name: string) => boolean
+  /** The user of this server whose sandbox runs in the container. */
+  readonly userOf: (containerId: string) => SandboxIdentity | undefined
+  readonly logger: Logger
+}
+
+/**
+ * Slots that servers left behind when they were killed. As long as a server lives it is connected to its slots, so what nobody is connected
+ * to in two looks in a row is nobody's: once may be one that is just being made or claimed. Of two servers that look at once, the supervisor
+ * says which of them removes it (CLAIM); and what a supervisor says that was used is somebody's work, whatever the records say, and stays.
+ */
+export class SlotLeftovers {
+  readonly #deps: SlotLeftoversDeps
+  #suspects: ReadonlySet<string> = new Set()
+
+  constructor(deps: SlotLeftoversDeps) {
+    this.#deps = deps
+  }
+
+  /** One look. Resolves to how many were removed, and how many the next look will remove unless somebody turns out to have them. */
+  async look(): Promise<{ readonly removed: number; readonly suspects: number }> {
+    const suspects = new Set<string>()
+    const doomed: string[] = []
+    for (const slot of await this.#unowned()) {
+      if (await this.#isHeld(slot)) continue
+      const isSecondLook = this.#suspects.has(slot.name)
+      if (!isSecondLook) suspects.add(slot.name)
+      else if (await this.#mayGo(slot)) doomed.push(slot.name)
+    }
+    this.#suspects = suspects
+    const removed = doomed.length === 0 ? 0 : await this.#remove(doomed)
+    if (removed > 0) this.#deps.logger.info({ slots: removed }, 'removed slots of servers that are gone')
+    return { removed, suspects: suspects.size }
+  }
+
+  async #unowned(): Promise<readonly UnownedSlot[]> {
+    const { engine, installation, isOurs } = this.#deps
+    const { slots } = await listHoldings(engine, installation)
+    return slots.filter(({ name }) => !isOurs(name))
+  }
+
+  /** True when somebody has it, or may have: asked of the supervisor, as far as it can be. */
+  async #isHeld({ name, container }: UnownedSlot): Promise<boolean> {
+    if (!container) return false
+    const user = this.#deps.userOf(container.id)
+    if (user) {
+      await this.#restoreRecord(user, name)
+      return true
+    }
+    // A paused one cannot be asked, and no slot is paused as long as nobody has it.
+    if (container.state === 'paused') return true
+    if (container.state !== 'running') return false
+    // The one connection is ours.
+    return (await this.#ask(container, async (client) => (await client.info()).connections > 1)) ?? true
+  }
+
+  /** Somebody removed the record of a user of this server (`docker volume prune` does): without it their files would be lost at the next eviction. */
+  async #restoreRecord(user: SandboxIdentity, slot: string): Promise<void> {
+    const { engine, logger } = this.#deps
+    // Not of one that is being destroyed: its container goes first.
+    if (!(await engine.containers.inspect(slot))) return
+    const owner = await ensureOwner(engine, user, { workspace: slot, container: slot })
+    const facts = { user: user.userHash, slot }
+    if (owner.volumeName === slot) logger.warn(facts, 'made the owner record anew, which somebody had removed')
+    else logger.error(facts, 'two sandboxes run for one user: somebody removed the owner record of this one')
+  }
+
+  /** True when it is ours to remove. */
+  async #mayGo({ name, container }: UnownedSlot): Promise<boolean> {
+    if (container?.state !== 'running') return true
+    const mayGo = await this.#ask(container, async (client) => {
+      if (await client.claim()) return true
+      const { idleMs, uptimeMs } = await client.info()
+      // Claimed by a server that died before it could make the record: nothing was ever done in it.
+      if (idleMs >= uptimeMs) return true
+      this.#deps.logger.warn({ slot: name }, 'a sandbox was used and has no owner record: it is left alone')
+      return false
+    })
+    return mayGo ?? false
+  }
+
+  /** Removes those that still nobody has. */
+  async #remove(names: readonly string[]): Promise<number> {
+    // Claimed by us now, or dead: nobody gets one of them any more, so what is not owned here never will be.
+    const unowned = new Set((await this.#unowned()).map(({ name }) => name))
+    const ours = names.filter((name) => unowned.has(name))
+    for (const name of ours) await removeSlot(this.#deps.engine, name)
+    return ours.length
+  }
+
+  /** Undefined when it does not answer: on its way out or in, and the next look tells. */
+  async #ask<T>({ id }: ContainerSummary, ask: (client: SupervisorClient) => Promise<T>): Promise<T | undefined> {
+    try {
+      const client = await connect(this.#deps.engine, id)
+      try {
+        return await ask(client)
+      } finally {
+        client.connection.close('looked')
+      }
+    } catch (error) {
+      if (error instanceof ConnectionLost || isSandboxError(error)) return undefined
+      throw error
+    }
+  }
+}
