@@ -57,6 +57,10 @@ export interface SupervisorState {
   holder: ScriptedSupervisor | undefined
   /** It stands still: what it is asked is answered when this resolves. */
   frozen: Promise<void> | undefined
+  /** Some server has claimed it. */
+  claimed: boolean
+  /** A call was made in it. */
+  used: boolean
   /** It does not even greet. */
   mute: boolean
   readonly connections: Set<ScriptedSupervisor>
@@ -71,6 +75,8 @@ export interface RegistryLab {
   /** The user's container, if there is one. */
   container(user: string): Promise<ContainerDetails | undefined>
   supervisorOf(user: string): Promise<SupervisorState>
+  /** The supervisor in a container that somebody has connected to, by the container's name. */
+  supervisorIn(containerName: string): Promise<SupervisorState>
   calls(method: string): number
   /** Containers made from now on have a supervisor that never greets. */
   muteNext: boolean
@@ -109,7 +115,7 @@ export async function registryLab(options: FakeEngineOptions = {}): Promise<Regi
       const supervisor = new ScriptedSupervisor(program)
       state.connections.add(supervisor)
       supervisor.answer = (frame) => answer(lab, state, supervisor, frame)
-      if (!state.mute) void supervisor.send(reply.hello({ bootId: state.bootId }))
+      if (!state.mute) void supervisor.send(reply.hello({ bootId: state.bootId, build: 'test+claim' }))
     },
   })
   const image = await engine.images.inspect(IMAGE)
@@ -165,6 +171,12 @@ export async function registryLab(options: FakeEngineOptions = {}): Promise<Regi
       if (!state) throw new Error(`no supervisor for ${user}`)
       return state
     },
+    async supervisorIn(containerName) {
+      const container = await engine.containers.inspect(containerName)
+      const state = container && states.get(container.id)
+      if (!state) throw new Error(`no supervisor in ${containerName}`)
+      return state
+    },
     calls: (method) => engine.calls.filter((call) => call === method).length,
   }
   return lab
@@ -200,6 +212,8 @@ function newState(mute: boolean): SupervisorState {
   return {
     bootId: randomBytes(16),
     running: 0,
+    claimed: false,
+    used: false,
     idleMs: Infinity,
     held: false,
     holder: undefined,
@@ -258,7 +272,13 @@ function answer(
     return reply.ok(channel)
   }
   if (type === FrameType.info) {
-    return reply.info(channel, [...state.connections].filter(({ isClosed }) => !isClosed).length)
+    const connections = [...state.connections].filter(({ isClosed }) => !isClosed).length
+    return reply.info(channel, connections, { uptimeMs: 1000, idleMs: state.used ? 0 : 1000 })
+  }
+  if (type === FrameType.claim) {
+    const first = !state.claimed
+    state.claimed = true
+    return reply.ok(channel, first ? 1 : 0)
   }
   if (type !== FrameType.stat) return undefined
   return state.held ? reply.error(channel, 'quiescing') : reply.stat(channel)

@@ -40,8 +40,10 @@ export const reply = {
   ok: (channel: number, value = 0) => frame(FrameType.ok, channel, (w) => w.u64(value)),
   error: (channel: number, name: WireErrorName, errno = 0) =>
     frame(FrameType.error, channel, (w) => w.u16(numberOf(WIRE_ERRORS, name)).i32(errno)),
-  info: (channel: number, connections: number) =>
-    frame(FrameType.infoReply, channel, (w) => w.u64(1).u64(0).u32(0).u32(0).u32(connections).u64(0).u64(0).u64(0)),
+  info: (channel: number, connections: number, { uptimeMs = 1, idleMs = 0 } = {}) =>
+    frame(FrameType.infoReply, channel, (w) =>
+      w.u64(uptimeMs).u64(idleMs).u32(0).u32(0).u32(connections).u64(0).u64(0).u64(0),
+    ),
   quiesced: (channel: number, ok: boolean, idleMs = 0, running = 0) =>
     frame(FrameType.quiesced, channel, (w) =>
       w

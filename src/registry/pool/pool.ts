@@ -24,6 +24,8 @@ export type PoolMiss = 'empty' | 'mismatch' | 'lost'
 
 /** A supervisor that has nothing to do answers in a millisecond; a user waits for this one. In milliseconds. */
 const CLAIM_MS = 2000
+/** From a claim to the start of the next slot, in milliseconds: a start takes a whole processor for some tenths of a second. */
+const REFILL_AFTER_MS = 100
 /** After the pool gave way to something that it must not compete with, in milliseconds. */
 const SHRINK_PAUSE_MS = 60_000
 
@@ -37,8 +39,9 @@ export class Pool {
   #ready: Slot[] = []
   /** Names of those that are ready, or being made or removed. */
   readonly #names = new Set<string>()
-  /** By runtime: how many are being made. */
-  readonly #making = new Map<string, number>()
+  /** By runtime: how many are to come, those included that wait for an image or a turn. */
+  readonly #coming = new Map<string, number>()
+  #starting = 0
   /** What is under way, so that the end can wait for it. */
   readonly #work = new Set<Promise<void>>()
   readonly #closing = new AbortController()
@@ -60,12 +63,12 @@ export class Pool {
   }
 
   get starting(): number {
-    return [...this.#making.values()].reduce((sum, count) => sum + count, 0)
+    return this.#starting
   }
 
   /** Containers that it holds, those included that are just being made or removed. */
   get taken(): number {
-    return this.ready + this.starting + this.#leaving
+    return this.ready + this.#starting + this.#leaving
   }
 
   /** True for a slot that this pool keeps, makes or removes. */
@@ -82,10 +85,12 @@ export class Pool {
 
   /** Makes what is missing and may be made now; to be called when there may be more room than before. Never waits or throws. */
   refill(): void {
-    while (this.#isOn && this.#pause.isOver && this.starting < this.#deps.maxStarts) {
+    while (this.#isOn && this.#pause.isOver) {
+      const coming = [...this.#coming.values()].reduce((sum, count) => sum + count, 0)
+      if (coming >= this.#deps.maxStarts) return
       const name = this.#lacking()
-      if (name === undefined || this.taken >= this.#deps.spare()) return
-      this.#making.set(name, (this.#making.get(name) ?? 0) + 1)
+      if (name === undefined || this.ready + this.#leaving + coming >= this.#deps.spare()) return
+      this.#coming.set(name, (this.#coming.get(name) ?? 0) + 1)
       void this.#track(this.#make(name))
     }
   }
@@ -101,13 +106,13 @@ export class Pool {
       miss = 'lost'
       this.#names.delete(slot.name)
       if (await this.#claim(slot)) {
-        this.refill()
+        this.#refillSoon()
         return slot
       }
       slot.client.connection.close('the slot is not to be had')
     }
     this.#dropOutdated(runtime)
-    this.refill()
+    this.#refillSoon()
     return miss
   }
 
@@ -116,8 +121,9 @@ export class Pool {
     return this.#track(this.#discard(slot))
   }
 
-  /** Removes one slot to make room for a user's container; resolves to whether there was one. */
+  /** Removes one slot to make room for a user's container, also one that is just being started; resolves to whether there was one. */
   async giveWay(): Promise<boolean> {
+    while (this.ready === 0 && this.#starting > 0) await Promise.race(this.#work)
     const slot = this.#ready.pop()
     if (!slot) return false
     await this.#track(this.#remove(slot))
@@ -146,7 +152,7 @@ export class Pool {
   /** The runtime of which there are too few. */
   #lacking(): string | undefined {
     for (const [name, size] of this.#deps.sizes) {
-      const have = this.#ready.filter((slot) => slot.runtime.name === name).length + (this.#making.get(name) ?? 0)
+      const have = this.#ready.filter((slot) => slot.runtime.name === name).length + (this.#coming.get(name) ?? 0)
       if (have < size) return name
     }
     return undefined
@@ -163,19 +169,36 @@ export class Pool {
     this.#names.add(slotName)
     try {
       const of = await runtime(name, { signal: this.#closing.signal })
-      const slot = await turn(() => makeSlot(this.#deps, slotName, of))
+      const slot = await turn(() => this.#start(slotName, of))
+      if (!slot) return
       this.#pause.succeeded()
       this.#ready.push(slot)
       slot.client.connection.onClose(() => this.#onLost(slot))
       if (!slot.client.connection.isOpen) this.#onLost(slot)
     } catch (err) {
-      this.#names.delete(slotName)
       if (this.#closing.signal.aborted) return
       this.#pause.failed()
       logger.warn({ runtime: name, err }, 'a sandbox for the pool could not be started; tried again later')
     } finally {
-      this.#making.set(name, (this.#making.get(name) ?? 0) - 1)
+      this.#coming.set(name, (this.#coming.get(name) ?? 0) - 1)
+      if (!this.#ready.some((slot) => slot.name === slotName)) this.#names.delete(slotName)
     }
+  }
+
+  /** Undefined when the room was taken while it waited for its turn, or the end has come. */
+  async #start(slotName: string, runtime: ReadyRuntime): Promise<Slot | undefined> {
+    if (!this.#isOn || this.taken >= this.#deps.spare()) return undefined
+    this.#starting++
+    try {
+      return await makeSlot(this.#deps, slotName, runtime)
+    } finally {
+      this.#starting--
+    }
+  }
+
+  /** At once, but not while the user who just came runs their first command. */
+  #refillSoon(): void {
+    if (this.#pause.isOver) this.#pause.atLeast(REFILL_AFTER_MS)
   }
 
   /** Its container ended, or its connection did, while nobody had it. */
