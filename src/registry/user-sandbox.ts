@@ -86,11 +86,6 @@ export class UserSandbox implements SandboxLink {
     return this.#placed?.client.connection.isOpen === true
   }
 
-  /** Of the container that this server is connected to. */
-  get containerId(): string | undefined {
-    return this.isConnected ? this.#placed?.containerId : undefined
-  }
-
   /** True when a lease taken now, in this turn, starts nothing: it is connected and not about to sleep. */
   get isUsable(): boolean {
     return this.#usable() !== undefined
