@@ -56,7 +56,7 @@ export function useRealSandbox(runtime: string, settings: Readonly<Record<string
   }
 }
 
-function buildFlags({ buildNetwork = 'default', packageSources = {} }: BuildNetwork): Record<string, string> {
+export function buildFlags({ buildNetwork = 'default', packageSources = {} }: BuildNetwork): Record<string, string> {
   return {
     'build-network': buildNetwork,
     'pip-index': (packageSources.pipIndexes ?? []).join(','),
