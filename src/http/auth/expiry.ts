@@ -1,7 +1,7 @@
-/** The longest that setTimeout waits; it fires at once for more. */
-const MAX_TIMER_MS = 2 ** 31 - 1
+/** The clock is looked at so often: it may be set, and a timer does not count the time that a machine was asleep. */
+const MAX_TIMER_MS = 60_000
 
-/** The signal of a credential: fires at its time, in milliseconds since the epoch, or when it is ended before. */
+/** The signal of a credential: fires at its time, in milliseconds since the epoch (within a minute when the clock was set), or when it is ended before. */
 export class Expiry {
   readonly #controller = new AbortController()
   #timer: NodeJS.Timeout | undefined

@@ -13,7 +13,7 @@ export interface TicketsOptions {
   readonly ttlMs: number
   /** Where clients reach the ticket routes, without a slash at the end. */
   readonly baseUrl: () => string
-  /** The time in milliseconds, as Date.now() tells it. */
+  /** Milliseconds of a clock that is never set, as performance.now() tells it. */
   readonly now?: () => number
 }
 
@@ -56,7 +56,7 @@ export class Tickets {
 
   constructor(options: TicketsOptions) {
     this.#options = options
-    this.#now = options.now ?? Date.now
+    this.#now = options.now ?? (() => performance.now())
   }
 
   /** Tickets that could still be redeemed. */
@@ -116,7 +116,7 @@ export class Tickets {
     this.#open.set(key, { scope, expiresAtMs, isInUse: false })
     const ofUser = this.#perUser.get(scope.user) ?? new Set()
     this.#perUser.set(scope.user, ofUser.add(key))
-    return { url: `${this.#options.baseUrl()}/t/${secret}`, expiresAt: new Date(expiresAtMs) }
+    return { url: `${this.#options.baseUrl()}/t/${secret}`, expiresAt: new Date(Date.now() + ttlMs) }
   }
 
   #makeRoom(user: string, nowMs: number): void {

@@ -34,7 +34,7 @@ const asRequest = (token: string) =>
 
 /** The authentication alone, whose time the test tells. */
 async function atFakeTime(issuer: TokenIssuer, jwks: string) {
-  vi.useFakeTimers({ toFake: ['Date', 'setTimeout', 'clearTimeout'] })
+  vi.useFakeTimers({ toFake: ['Date', 'performance', 'setTimeout', 'clearTimeout'] })
   onTestFinished(() => void vi.useRealTimers())
   const flags = { auth: 'jwt', 'jwt-issuer': issuer.issuer, 'jwt-audience': AUDIENCE, 'jwt-jwks': jwks }
   const authenticator = await createAuthenticator(loadConfig({ flags, env: {} }).config, silentLogger)
@@ -224,6 +224,34 @@ describe('a token that was good', () => {
     expect(await authenticate(token)).toBe(principal)
     await expectCode(authenticate(await issuer.sign({ expiresIn: 86_400 - 1 })), 'identity_unavailable')
   })
+})
+
+const DAY_MS = 86_400_000
+
+test('a clock that is set back does not keep a token of a withdrawn key good', async () => {
+  const issuer = await newIssuer()
+  const keys = keysFile(issuer)
+  const authenticate = await atFakeTime(issuer, keys)
+  const token = await issuer.sign({ expiresIn: 86_400 })
+  await authenticate(token)
+  writeFileSync(keys, '{"keys":[]}')
+  vi.setSystemTime(Date.now() - DAY_MS)
+  await vi.waitFor(
+    async () => {
+      vi.advanceTimersByTime(61_000)
+      await expectCode(authenticate(token), 'unauthenticated')
+    },
+    { timeout: 4000 },
+  )
+})
+
+test('a clock that is set forward past a token’s end ends what it opened within a minute', async () => {
+  const issuer = await newIssuer()
+  const authenticate = await atFakeTime(issuer, keysFile(issuer))
+  const { ended } = await authenticate(await issuer.sign({ expiresIn: 86_400 }))
+  vi.setSystemTime(Date.now() + 2 * DAY_MS)
+  vi.advanceTimersByTime(61_000)
+  expect(ended.aborted).toBe(true)
 })
 
 test('a token’s end fires when it runs out, and one principal serves all its requests', async () => {
