@@ -47,10 +47,10 @@ export interface App {
   /** Builds the image of the default runtime if it is missing; a failure is a warning: the first call tries again. */
   prepareInBackground(): void
   /**
-   * Removes what ended servers left that is of no use, at once and, if asked to, again and again, and from now on old images; an engine that is
+   * Removes what ended servers left that is of no use, at once and again and again, and from now on old images; an engine that is
    * down is a warning, not an error.
    */
-  sweepInBackground(options?: { readonly everyMs: number }): void
+  sweepInBackground(): void
   /** Lets go of the sandboxes (they run on, unless idle ones are to be evicted) and of the engine. */
   close(options?: { readonly evictIdle?: boolean }): Promise<void>
 }
@@ -58,8 +58,6 @@ export interface App {
 /** Bytes of each sandbox's tmpfs for spooled output and of its /dev/shm: both count as its memory. */
 const SPOOL_BYTES = 64 * 1024 ** 2
 const SHM_BYTES = 64 * 1024 ** 2
-/** Between two looks at what may have been left behind, in milliseconds: longer than it takes to make a sandbox. */
-const SECOND_LOOK_MS = 10_000
 
 /** The only wiring: config → engine → runtimes → registry. */
 export function createApp(
@@ -139,7 +137,6 @@ export function createApp(
     logger,
     telemetry,
   })
-  let sweeper: NodeJS.Timeout | undefined
   return {
     engine,
     engineIsLocal: address.socketPath !== undefined,
@@ -184,25 +181,11 @@ export function createApp(
         logger.warn({ err: error, runtime: config.runtime }, 'the image of the default runtime is not ready')
       })
     },
-    sweepInBackground: ({ everyMs } = { everyMs: 0 }) => {
-      const sweep = async (): Promise<void> => {
-        const sessions = await registry.lookForLeftovers()
-        const slots = await registry.lookForSlots()
-        await registry.removeEnded()
-        const pauseMs = sessions.suspects + slots.suspects > 0 ? SECOND_LOOK_MS : everyMs
-        if (pauseMs > 0) sweeper = setTimeout(begin, pauseMs).unref()
-      }
-      const begin = (): void => {
-        sweep().catch((error: unknown) => {
-          logger.warn({ err: error }, 'sweep failed')
-          if (everyMs > 0) sweeper = setTimeout(begin, everyMs).unref()
-        })
-      }
-      begin()
+    sweepInBackground: () => {
+      registry.reconcileInBackground()
       janitor.start()
     },
     close: async ({ evictIdle = false } = {}) => {
-      clearTimeout(sweeper)
       await registry.close(evictIdle)
       await janitor.stop()
       await engine.close()

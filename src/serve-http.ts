@@ -17,8 +17,6 @@ import { createMcpRoutes } from './transports/mcp-routes.ts'
 const DRAIN_MS = 7000
 /** So much of it is for the ends of streams. */
 const MARGIN_MS = 1000
-/** Between two looks for what servers that were killed left behind, in milliseconds. */
-const SWEEP_MS = 60_000
 /** And then the sandboxes this long to be let go, also by an engine that does not answer. */
 const CLOSE_MS = 2000
 
@@ -68,7 +66,7 @@ export async function serveHttp(
     },
   })
   address = await front.listen()
-  app.sweepInBackground({ everyMs: SWEEP_MS })
+  app.sweepInBackground()
   app.prepareInBackground()
   app.registry.fillPool()
   logger.info({ address: address.origin, auth: config.auth }, `listening on ${address.origin}`)

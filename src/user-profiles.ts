@@ -21,6 +21,7 @@ export function userProfiles(config: ProfileConfig): UserProfiles {
   const finite = timeouts.filter((ms) => ms > 0)
   return {
     of: (user) => profile(config, user, users.get(user)),
+    named: [...users.keys()],
     shortestIdleMs: finite.length > 0 ? Math.min(...finite) : 0,
   }
 }

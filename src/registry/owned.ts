@@ -18,6 +18,8 @@ export interface UnownedSlot {
 
 /** Everything of an installation that outlives a call. */
 export interface Holdings {
+  /** All of its containers, whatever for. */
+  readonly containers: readonly ContainerSummary[]
   readonly users: readonly Owned[]
   readonly slots: readonly UnownedSlot[]
 }
@@ -49,7 +51,7 @@ export async function listHoldings(engine: Engine, installation: string, call: C
     container: slotContainers.find((each) => each.name === name),
     volume: slotVolumes.find((each) => each.name === name),
   }))
-  return { users, slots }
+  return { containers, users, slots }
 }
 
 const HASH = /^[0-9a-f]{32}$/

@@ -116,9 +116,7 @@ export async function place(
     }
     if (wasDead) deps.telemetry.recoveryStep('recreate', 'ok', performance.now() - startedAtMs)
     const outdated = how === 'found' ? await adjust(deps, found, drift, client, signal) : []
-    if (outdated === 'replace') {
-      // While the hold is ours: another server's call must not slip in.
-      await engine.containers.remove(found.id, call)
+    if (outdated === 'removed') {
       client.connection.close('it is made anew')
       continue
     }

@@ -13,11 +13,12 @@ import type { AnonymousUser } from './anonymous.ts'
 import type { Archiver } from './archiver.ts'
 import { AnonymousLeftovers } from './anonymous-leftovers.ts'
 import { AnonymousUsers } from './anonymous-users.ts'
+import { HeldSandboxes } from './reconcile/held.ts'
+import { type LookReport, Reconciler } from './reconcile/reconciler.ts'
 import { DegradedUsers } from './recovery/degraded.ts'
 import { HungBridges } from './recovery/hung-bridges.ts'
 import { ArchiveSweep } from './archive-sweep.ts'
 import { Census } from './census.ts'
-import { removeEnded } from './ended.ts'
 import { Entries, type Entry } from './entries.ts'
 import { FrozenLeftovers } from './frozen-leftovers.ts'
 import { fetchLabels, identityOf, type SandboxIdentity } from './identity.ts'
@@ -107,6 +108,7 @@ export class Registry implements SandboxProvider {
   readonly #pool: Pool
   readonly #slotLeftovers: SlotLeftovers
   readonly #prewarmer: Prewarmer
+  readonly #reconciler: Reconciler
   #closed = false
 
   constructor(deps: RegistryDeps) {
@@ -195,6 +197,34 @@ export class Registry implements SandboxProvider {
       userOf: (containerId) => [...entries].find(({ link }) => link.containerId === containerId)?.identity,
       logger,
     })
+    const idleTimeouts = new Map(
+      profiles.named.map((user) => [identityOf(installation, user).userHash, profiles.of(user).idleTimeoutMs]),
+    )
+    // Of somebody about whom nothing is said: no user's name is empty.
+    const usualTimeoutMs = profiles.of('').idleTimeoutMs
+    this.#reconciler = new Reconciler({
+      engine,
+      installation,
+      held: new HeldSandboxes({
+        engine,
+        entries,
+        telemetry,
+        evict: ({ link }, minIdleMs) => this.#evict(link, minIdleMs, 'drift'),
+        now: () => performance.now(),
+      }),
+      isBusy: (identity) => {
+        const link = entries.find(identity)?.link
+        return link !== undefined && (link.isStarting || link.isChanging)
+      },
+      idleTimeoutOf: (userHash) => idleTimeouts.get(userHash) ?? usualTimeoutMs,
+      lookForLeftovers: async () => {
+        const sessions = await this.lookForLeftovers()
+        const slots = await this.lookForSlots()
+        return { suspects: sessions.suspects + slots.suspects }
+      },
+      logger,
+      telemetry,
+    })
     if (memory) {
       const evictLongestIdle = async () => (await this.#pool.shrink()) || (await this.#room.evictLongestIdle('memory'))
       this.#memory = new MemoryWatch({ ...memory, evictLongestIdle, logger })
@@ -264,9 +294,14 @@ export class Registry implements SandboxProvider {
     })
   }
 
-  /** Removes containers that have ended: see {@link removeEnded}. */
-  removeEnded(): Promise<number> {
-    return removeEnded(this.#deps.engine, this.#deps.installation, this.#deps.logger)
+  /** Compares the engine with what is needed, at once and again and again until the registry is closed: see {@link Reconciler}. */
+  reconcileInBackground(): void {
+    this.#reconciler.start()
+  }
+
+  /** One such look. Rejects when the engine does not answer. */
+  look(): Promise<LookReport> {
+    return this.#reconciler.look()
   }
 
   /** A user for one session of a caller without a name. */
@@ -328,6 +363,7 @@ export class Registry implements SandboxProvider {
    */
   async close(evictIdle: boolean): Promise<void> {
     this.#closed = true
+    this.#reconciler.stop()
     this.#sweep.stop()
     this.#memory?.stop()
     this.#quotas.stop()

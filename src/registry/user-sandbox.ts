@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Engine } from '../engine/engine.ts'
+import type { ContainerSpec, Engine } from '../engine/engine.ts'
 import { isSandboxError, SandboxError } from '../errors/sandbox-error.ts'
 import type { ReadyRuntime } from '../runtimes/ready-runtime.ts'
 import { abortable } from '../lib/abort.ts'
@@ -9,6 +9,7 @@ import type { SupervisorClient } from '../supervisor/client.ts'
 import { ConnectionLost, WireError } from '../supervisor/errors.ts'
 import { HOLD_MS, underHold } from './eviction-hold.ts'
 import { noticeFrom, type Notice, type Rung } from './ladder.ts'
+import type { Outdated } from './reconcile/drift.ts'
 import { Cuts } from './recovery/cuts.ts'
 import type { PlacedSandbox, PlacementOptions } from './placement.ts'
 
@@ -99,6 +100,16 @@ export class UserSandbox implements SandboxLink {
   /** Id of the container that this server is connected to. */
   get containerId(): string | undefined {
     return this.isConnected ? this.#placed?.containerId : undefined
+  }
+
+  /** What its container should be, by this server's settings. */
+  get wanted(): ContainerSpec | undefined {
+    return this.#placed?.wanted
+  }
+
+  /** Why it is to be made anew when nobody uses it. */
+  get outdated(): readonly Outdated[] {
+    return this.#placed?.outdated ?? []
   }
 
   /** True while it is being put to sleep or changed as a whole. */

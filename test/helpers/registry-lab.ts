@@ -150,6 +150,7 @@ export async function registryLab(options: FakeEngineOptions = {}): Promise<Regi
         runtimes: ['test', 'other'],
         profiles: {
           of: (user) => ({ ...TEST_PROFILE, runtime: runtimeOf(user), idleTimeoutMs }),
+          named: [],
           shortestIdleMs: idleTimeoutMs,
         },
         packages: { fetch: () => Promise.reject(new Error('no packages in this lab')) },
@@ -266,6 +267,7 @@ function answer(
     state.running--
     return reply.ok(channel)
   }
+  if (type === FrameType.list) return reply.entries(channel, [])
   if (type === FrameType.wait) return reply.result(channel, { status: 'cancelled' })
   if (type === FrameType.killAll) {
     state.running = 0

@@ -17,7 +17,8 @@ test('a user’s runtime is what `users` says, else `runtimes`, else the default
 
 test('a user’s limits stand beside everybody’s, and the sweep knows the shortest idle time', () => {
   const users = JSON.stringify({ ada: { memory: '1GiB', idleTimeout: '1m' }, bob: { idleTimeout: 0 } })
-  const { of, shortestIdleMs } = profiles({ 'idle-timeout': '30m', users })
+  const { of, named, shortestIdleMs } = profiles({ 'idle-timeout': '30m', users })
+  expect(named).toEqual(['ada', 'bob'])
   expect(of('ada')).toMatchObject({ limits: { memoryBytes: 1024 ** 3 }, idleTimeoutMs: 60_000 })
   expect(of('bob')).toMatchObject({ limits: {}, idleTimeoutMs: 0 })
   expect(of('cyd')).toMatchObject({ limits: {}, idleTimeoutMs: 1_800_000 })

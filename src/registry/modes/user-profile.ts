@@ -21,6 +21,8 @@ export interface UserProfile {
 /** What the operator says about all users. */
 export interface UserProfiles {
   of(user: string): UserProfile
+  /** Users about whom the operator says something of their own. */
+  readonly named: readonly string[]
   /** The shortest of all idle timeouts, in milliseconds; 0 when nobody has one. */
   readonly shortestIdleMs: number
 }

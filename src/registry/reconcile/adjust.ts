@@ -4,6 +4,7 @@ import type { Logger } from '../../lib/logger.ts'
 import type { Telemetry } from '../../lib/telemetry.ts'
 import type { SupervisorClient } from '../../supervisor/client.ts'
 import { ConnectionLost } from '../../supervisor/errors.ts'
+import { underHold } from '../eviction-hold.ts'
 import type { Drift, Outdated } from './drift.ts'
 
 export interface AdjustDeps {
@@ -14,12 +15,11 @@ export interface AdjustDeps {
 
 /** So long nobody may have used a sandbox that is made anew for other settings, in milliseconds: its user is not in the middle of something. */
 export const DRIFT_IDLE_MS = 60_000
-/** Enough to remove a container on a busy engine, in milliseconds. */
-const HOLD_MS = 10_000
+const ANSWER_MS = 10_000
 
 /**
  * Brings a running sandbox up to this server's settings as far as it goes without a loss: limits in place. For the rest it has to be made anew:
- * at once if nobody uses it, by any server (`replace`: the supervisor holds it meanwhile), else later, for the reasons that it resolves to.
+ * at once if nobody uses it, by any server (`removed`, while the supervisor held it), else later, for the reasons that it resolves to.
  * A sandbox that could not be adjusted is no worse than before, so only the caller's own cancel rejects.
  */
 export async function adjust(
@@ -28,14 +28,14 @@ export async function adjust(
   drift: Drift,
   client: SupervisorClient,
   signal?: AbortSignal,
-): Promise<readonly Outdated[] | 'replace'> {
+): Promise<readonly Outdated[] | 'removed'> {
   const isUpdated = await updateLimits(deps, found, drift, signal)
   const outdated: readonly Outdated[] = isUpdated ? drift.outdated : [...drift.outdated, 'limits']
   if (outdated.length === 0) return []
-  const isIdle = await hold(client, signal)
-  for (const each of outdated) deps.telemetry.sandboxDrift(each, isIdle ? 'recreated' : 'deferred')
-  deps.logger.info({ container: found.id, outdated, isIdle }, 'sandbox was made with other settings')
-  return isIdle ? 'replace' : outdated
+  const isRemoved = await removeIfIdle(deps.engine, found.id, client)
+  for (const each of outdated) deps.telemetry.sandboxDrift(each, isRemoved ? 'recreated' : 'deferred')
+  deps.logger.info({ container: found.id, outdated, isRemoved }, 'sandbox was made with other settings')
+  return isRemoved ? 'removed' : outdated
 }
 
 /** Resolves to false when the engine or the kernel refused. */
@@ -58,9 +58,9 @@ export async function updateLimits(
   return true
 }
 
-async function hold(client: SupervisorClient, signal: AbortSignal | undefined): Promise<boolean> {
+async function removeIfIdle(engine: Engine, containerId: string, client: SupervisorClient): Promise<boolean> {
   try {
-    return (await client.quiesce(DRIFT_IDLE_MS, HOLD_MS, { signal })).ok
+    return await underHold(client, DRIFT_IDLE_MS, ANSWER_MS, () => engine.containers.remove(containerId))
   } catch (error) {
     if (error instanceof ConnectionLost) return false
     throw error

@@ -70,7 +70,7 @@ describe('a user whose sandbox was a slot', () => {
   test('keeps everything when a server removes what has ended', async () => {
     const { lab, slot } = await slotted()
     lab.engine.kill(slot)
-    expect(await lab.server().removeEnded()).toBe(1)
+    expect(await lab.server().look()).toMatchObject({ ended: 1 })
     expect(await lab.engine.volumes.inspect(slot)).toBeDefined()
     expect((await lab.server().acquire('ada')).notice).toBe('resumed')
   })

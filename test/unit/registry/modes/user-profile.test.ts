@@ -7,6 +7,7 @@ test('a user’s own limits come before the runtime’s and the server’s, in t
     runtime: () => Promise.resolve({ ...lab.runtime, limits: { cpus: 4, pids: 100 } }),
     profiles: {
       of: (user) => ({ ...TEST_PROFILE, limits: user === 'ada' ? { cpus: 2, memoryBytes: 2 ** 30 } : {} }),
+      named: [],
       shortestIdleMs: 0,
     },
   })
@@ -30,6 +31,7 @@ test('each user’s sandbox sleeps after an idle time of its own, or never', asy
     const server = lab.server({
       profiles: {
         of: (user) => ({ ...TEST_PROFILE, idleTimeoutMs: idleTimeoutMs[user] ?? 600_000 }),
+        named: Object.keys(idleTimeoutMs),
         shortestIdleMs: 60_000,
       },
     })

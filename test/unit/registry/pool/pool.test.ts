@@ -31,7 +31,7 @@ async function pooled(lab: RegistryLab, overrides: ServerOverrides = TWO): Promi
 
 /** What the operator says about all users. */
 const profiles = (said: Partial<UserProfile>) => ({
-  profiles: { of: () => ({ ...TEST_PROFILE, ...said }), shortestIdleMs: 0 },
+  profiles: { of: () => ({ ...TEST_PROFILE, ...said }), named: [], shortestIdleMs: 0 },
 })
 
 const slotsOf = async ({ engine }: RegistryLab) => (await listHoldings(engine, INSTALLATION)).slots
