@@ -99,7 +99,8 @@ describe.each(WAYS)('after %s', (_name, end) => {
     end(server)
     expect(await ending(server)).toMatchObject({ signal: null })
     await answer
-    await installation.engine.containers.unpause(containerName)
+    // Frozen still, or thawed for the call, or put to sleep after that.
+    await installation.engine.containers.remove(containerName)
   })
 })
 

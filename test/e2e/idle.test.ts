@@ -3,6 +3,8 @@ import { useInstallation } from '../helpers/installation.ts'
 import { commandLinesWith, startInBackground, untilPrinted } from '../helpers/processes.ts'
 
 const installation = useInstallation()
+/** In which no other server lives that would remove what has ended. */
+const lonely = useInstallation()
 const SHORT = { SANDBOX_IDLE_TIMEOUT: '1s' }
 
 /** Resolves when the user's container is gone. */
@@ -48,15 +50,15 @@ describe.concurrent('a sandbox that nobody uses', () => {
   test('of a dead server ends by itself after twice the idle timeout, and the next call wakes it', async ({
     expect,
   }) => {
-    const user = installation.newUser()
-    const killed = await installation.start({ user, env: SHORT })
+    const user = lonely.newUser()
+    const killed = await lonely.start({ user, env: SHORT })
     await killed.output('echo kept > file')
     killed.kill('SIGKILL')
     await killed.exited
     await expect
-      .poll(() => installation.containers(user), { timeout: 60_000, interval: 100 })
+      .poll(() => lonely.containers(user), { timeout: 60_000, interval: 100 })
       .toMatchObject([{ state: 'exited' }])
-    await using next = await installation.start({ user })
+    await using next = await lonely.start({ user })
     expect(await next.exec('cat file')).toMatchObject({ stdout: 'kept\n', notice: expect.stringContaining('resumed') })
   })
 })
