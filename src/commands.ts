@@ -19,6 +19,8 @@ export const COMMAND_OPTIONS = {
   all: { type: 'boolean' },
   force: { type: 'boolean' },
   yes: { type: 'boolean' },
+  'dry-run': { type: 'boolean' },
+  size: { type: 'boolean' },
   follow: { type: 'boolean', short: 'f' },
   interactive: { type: 'boolean', short: 'i' },
   name: { type: 'string' },
@@ -87,14 +89,17 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     },
   },
   list: {
-    usage: '',
-    summary: 'List the sandboxes, also those that sleep.',
+    usage: '[--size]',
+    summary: 'List the sandboxes, also those that sleep; --size measures their files, which takes a moment for each.',
     run: async (line) => {
-      const { loaded, out } = line
+      const { loaded, out, flags } = line
       const { listSandboxes } = await import('./operator/list.ts')
       const { installation } = loaded.config
       const knownUsers = await usersOf(loaded)
-      await withApp(line, ({ engine }) => listSandboxes({ engine, installation, knownUsers, out }))
+      await withApp(line, (app) => {
+        const sizes = flags.size === true ? sizeDeps(app) : undefined
+        return listSandboxes({ engine: app.engine, installation, knownUsers, sizes, out })
+      })
     },
   },
   show: {
@@ -104,7 +109,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       const { loaded, out, words } = line
       const { showSandbox } = await import('./operator/show.ts')
       const identity = await identityIn(loaded, words[0])
-      await withApp(line, ({ engine }) => showSandbox(identity, { engine, out }))
+      await withApp(line, (app) => showSandbox(identity, { ...sizeDeps(app), out }))
     },
   },
   exec: {
@@ -164,6 +169,25 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       await withApp(line, ({ engine }) => destroySandbox(identity, args, { engine, out }))
     },
   },
+  prune: {
+    usage: '[--yes|--dry-run]',
+    summary: 'Show what ended servers and sessions left behind, and with --yes remove it. Never a user’s files.',
+    run: async (line) => {
+      const { loaded, out, flags } = line
+      const { prune } = await import('./operator/prune/prune.ts')
+      const { sandboxLeftovers } = await import('./operator/prune/sandbox-leftovers.ts')
+      const { imageLeftovers } = await import('./operator/prune/image-leftovers.ts')
+      const { SUPERSEDED_KEPT_MS } = await import('./runtimes/prune-images.ts')
+      const confirmed = flags.yes === true && flags['dry-run'] !== true
+      await withApp(line, async ({ engine, images, catalogue }) => {
+        const sources = [
+          () => sandboxLeftovers(engine, loaded.config.installation),
+          () => imageLeftovers(images, catalogue.names, SUPERSEDED_KEPT_MS),
+        ]
+        await prune({ confirmed }, { sources, out })
+      })
+    },
+  },
   token: {
     usage: 'add USER|list|revoke ID',
     summary: 'Tokens of --auth tokens; add takes --name NAME, --expires 90d, --scope SCOPES.',
@@ -188,6 +212,19 @@ async function withApp<T>(
     return await use(app, logger)
   } finally {
     await app.close()
+  }
+}
+
+function sizeDeps({ engine, images, catalogue }: App) {
+  return {
+    engine,
+    anyRuntime: async () => {
+      for (const name of catalogue.names) {
+        const found = await images.find(name)
+        if (found) return found
+      }
+      return undefined
+    },
   }
 }
 

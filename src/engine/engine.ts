@@ -77,8 +77,11 @@ export interface ContainerSpec {
   readonly env: Readonly<Record<string, string>>
   readonly command: readonly string[]
   readonly workDir: string
-  /** The one volume, mounted read-write at `mountPath`, directly under "/". Without one nothing outlives the container. */
-  readonly volume?: { readonly name: string; readonly mountPath: string }
+  /**
+   * The one volume, mounted at `mountPath`, directly under "/": to be written, unless `readOnly`. Without one nothing outlives the
+   * container.
+   */
+  readonly volume?: { readonly name: string; readonly mountPath: string; readonly readOnly?: boolean }
   /**
    * In place of a volume, a directory of the engine's machine that the operator named: an existing one, without links in its path. It is mounted
    * privately and alone, without what is mounted below it.

@@ -54,7 +54,10 @@ export const BIND_PROPAGATION = 'rprivate'
 
 /** The one mount of a sandbox, as it is to be read back. */
 export function wantedMounts({ volume, bind }: ContainerSpec): EffectiveProfile['mounts'] {
-  if (volume) return [{ type: 'volume', name: volume.name, target: volume.mountPath, readOnly: false }]
+  if (volume) {
+    const { name, mountPath: target, readOnly = false } = volume
+    return [{ type: 'volume', name, target, readOnly }]
+  }
   if (!bind) return []
   return [{ type: 'bind', name: bind.source, target: bind.mountPath, readOnly: false, propagation: BIND_PROPAGATION }]
 }

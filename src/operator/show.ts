@@ -6,9 +6,9 @@ import { readChoice } from '../registry/runtime-choice.ts'
 import type { SupervisorInfo } from '../supervisor/protocol.ts'
 import { type Output, printTable } from './output.ts'
 import { findSandbox, type SandboxState } from './sandboxes.ts'
+import { measureSize, type SizeDeps, sizeWords, type WorkspaceSize } from './sizes.ts'
 
-export interface ShowDeps {
-  readonly engine: Engine
+export interface ShowDeps extends SizeDeps {
   readonly out: Output
 }
 
@@ -22,6 +22,8 @@ export interface ShownSandbox {
   readonly digest: string | null
   readonly containerId: string | null
   readonly volume: string | null
+  /** Of its files; null where there are none, or they cannot be measured. */
+  readonly size: WorkspaceSize | null
   readonly startedAt: string | null
   readonly limits: { readonly memoryBytes: number; readonly cpus: number; readonly pids: number } | null
   /** What its supervisor says; null unless it runs. */
@@ -30,9 +32,11 @@ export interface ShownSandbox {
 
 const CONNECT_MS = 5000
 
-/** `sandbox-mcp show USER`: one sandbox in all detail. Starts and wakes nothing; `not_found` when the user has none. */
-export async function showSandbox(identity: SandboxIdentity, { engine, out }: ShowDeps): Promise<ShownSandbox> {
-  const { state, containerId, volumeName } = await findSandbox(engine, identity)
+/** `sandbox-mcp show USER`: one sandbox in all detail. Starts and wakes no sandbox; `not_found` when the user has none. */
+export async function showSandbox(identity: SandboxIdentity, deps: ShowDeps): Promise<ShownSandbox> {
+  const { engine, out } = deps
+  const found = await findSandbox(engine, identity)
+  const { state, containerId, volumeName } = found
   const [details, chosen] = await Promise.all([
     containerId === undefined ? undefined : engine.containers.inspect(containerId),
     readChoice(engine, identity),
@@ -45,6 +49,7 @@ export async function showSandbox(identity: SandboxIdentity, { engine, out }: Sh
     digest: details?.labels[LABEL.digest] ?? null,
     containerId: details?.id ?? null,
     volume: volumeName ?? null,
+    size: await measureSize(found, deps),
     startedAt: details && details.startedAtMs > 0 ? new Date(details.startedAtMs).toISOString() : null,
     limits: details ? limitsOf(details) : null,
     use: state === 'ready' && containerId !== undefined ? await askSupervisor(engine, containerId) : null,
@@ -77,6 +82,7 @@ function rows(shown: ShownSandbox): string[][] {
     ['image digest', shown.digest],
     ['container', shown.containerId],
     ['workspace volume', shown.volume],
+    ['files', shown.size && sizeWords(shown.size)],
     ['started', shown.startedAt],
     ['limits', limits && `${formatBytes(limits.memoryBytes)}, ${limits.cpus} CPU, ${limits.pids} processes`],
     ['up for', use && formatDuration(use.uptimeMs)],

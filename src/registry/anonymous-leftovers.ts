@@ -1,8 +1,6 @@
 import type { ContainerSummary, Engine } from '../engine/engine.ts'
-import { isSandboxError } from '../errors/sandbox-error.ts'
 import type { Logger } from '../lib/logger.ts'
-import { ConnectionLost } from '../supervisor/errors.ts'
-import { connect } from './connect.ts'
+import { seemsAbandoned } from './abandoned.ts'
 import type { SandboxIdentity } from './identity.ts'
 import { listOwned } from './owned.ts'
 import { removeEverything } from './take-down.ts'
@@ -36,7 +34,7 @@ export class AnonymousLeftovers {
     for (const { identity, container } of await this.#found()) {
       const { userHash } = identity
       const hasEnded = container?.state === 'exited'
-      if (!hasEnded && !(await this.#seemsAbandoned(container))) continue
+      if (!hasEnded && !(await seemsAbandoned(engine, container))) continue
       if (!hasEnded && !this.#suspects.has(userHash)) {
         suspects.add(userHash)
         continue
@@ -55,24 +53,5 @@ export class AnonymousLeftovers {
     return (await listOwned(engine, installation))
       .map(({ owner, container }) => ({ identity: owner.identity, container }))
       .filter(({ identity }) => identity.isAnonymous && !isOurs(identity.userHash))
-  }
-
-  async #seemsAbandoned(container: ContainerSummary | undefined): Promise<boolean> {
-    if (!container || container.state === 'created') return true
-    // A paused one cannot be asked.
-    if (container.state !== 'running') return false
-    try {
-      const client = await connect(this.#deps.engine, container.id)
-      try {
-        // The one connection is ours.
-        return (await client.info()).connections <= 1
-      } finally {
-        client.connection.close('looked')
-      }
-    } catch (error) {
-      // On its way out or in; the next look tells.
-      if (error instanceof ConnectionLost || isSandboxError(error)) return false
-      throw error
-    }
   }
 }

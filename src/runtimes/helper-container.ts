@@ -38,7 +38,7 @@ sleep ${LIFETIME_S} & wait $!`
 /** Takes the input, then waits for the server's end of the stream to go. Whatever happens, it takes the container with it. */
 const GUARD = `{ mkdir -m 0700 ${INPUT_DIR} && tar -xf - -C ${INPUT_DIR} && echo ready && cat > /dev/null; }; kill -TERM 1`
 /** When a helper container was made, in Unix milliseconds: one that was never started is told from one that is about to be. */
-const SINCE_LABEL = 'sandbox-mcp.since'
+export const SINCE_LABEL = 'sandbox-mcp.since'
 const START_MS = 5 * 60_000
 
 /** True for a helper container that no server waits for any more. */

@@ -22,7 +22,7 @@ import {
 } from './digest.ts'
 import { describeInstruction, dockerfileOf, FRESH_ARG } from './dockerfile.ts'
 import { type PackageSources, sourceFiles } from './package-sources.ts'
-import { pruneImages } from './prune-images.ts'
+import { findOldImages, pruneImages } from './prune-images.ts'
 import { type ReadyRuntime, readyRuntime, RUNTIME_LABELS, RUNTIME_ROLE, UNMEASURED_ROLE } from './ready-runtime.ts'
 import { smallArchive } from './small-archive.ts'
 import { readSupervisor, type SupervisorBinary } from './supervisor-binary.ts'
@@ -129,6 +129,18 @@ export class RuntimeImages {
    */
   async prune(names: readonly string[], keptMs: number): Promise<readonly string[]> {
     const { engine, logger, now = Date.now } = this.#options
+    return pruneImages({ engine, logger, current: await this.#currentDigests(names), keptMs, now: now() })
+  }
+
+  /** What {@link RuntimeImages.prune} would remove, if no container uses it. */
+  async findOld(names: readonly string[], keptMs: number): Promise<readonly ImageDetails[]> {
+    const { engine, now = Date.now } = this.#options
+    return findOldImages({ engine, current: await this.#currentDigests(names), keptMs, now: now() })
+  }
+
+  /** The present digest of each of these runtimes that is built. */
+  async #currentDigests(names: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const { engine } = this.#options
     const current = new Map<string, string>()
     for (const name of names) {
       const ready = await this.find(name)
@@ -144,7 +156,7 @@ export class RuntimeImages {
       )
       if (isThere) current.set(name, ready.digest)
     }
-    return pruneImages({ engine, logger, current, keptMs, now: now() })
+    return current
   }
 
   async #findOrBuild(definition: RuntimeDefinition): Promise<ReadyRuntime> {

@@ -30,9 +30,9 @@ export interface PruneOptions {
  * images that went.
  */
 export async function pruneImages(options: PruneOptions): Promise<readonly string[]> {
-  const { engine, logger, current } = options
+  const { engine, logger } = options
   const all = await engine.images.list({ [RUNTIME_LABELS.role]: RUNTIME_ROLE })
-  const old = all.filter((image) => isSuperseded(image, current) && isOlderThan(options.keptMs, image, options))
+  const old = oldOnes(all, options)
   const gone: ImageDetails[] = []
   for (const image of old) {
     if (await removeUnlessUsed(engine, image, nameOf(image))) gone.push(image)
@@ -49,13 +49,25 @@ export async function pruneImages(options: PruneOptions): Promise<readonly strin
   return gone.map(({ id }) => id)
 }
 
+/** What {@link pruneImages} would remove, if no container uses it. Changes nothing. */
+export async function findOldImages(options: Omit<PruneOptions, 'logger'>): Promise<readonly ImageDetails[]> {
+  const { engine } = options
+  const all = await engine.images.list({ [RUNTIME_LABELS.role]: RUNTIME_ROLE })
+  const unmeasured = await engine.images.list({ [RUNTIME_LABELS.role]: UNMEASURED_ROLE })
+  return [...oldOnes(all, options), ...unmeasured.filter((image) => isOlderThan(0, image, options))]
+}
+
+function oldOnes(all: readonly ImageDetails[], options: Omit<PruneOptions, 'logger'>): readonly ImageDetails[] {
+  return all.filter((image) => isSuperseded(image, options.current) && isOlderThan(options.keptMs, image, options))
+}
+
 /** Also one of the present digest that has lost its tag to a newer build of the same. */
 function isSuperseded({ labels, tags }: ImageDetails, current: PruneOptions['current']): boolean {
   const digest = current.get(labels[RUNTIME_LABELS.runtime] ?? '')
   return digest !== undefined && (labels[RUNTIME_LABELS.digest] !== digest || tags.length === 0)
 }
 
-function isOlderThan(ms: number, { taggedAtMs }: ImageDetails, { now }: PruneOptions): boolean {
+function isOlderThan(ms: number, { taggedAtMs }: ImageDetails, { now }: Pick<PruneOptions, 'now'>): boolean {
   return taggedAtMs !== undefined && now - taggedAtMs > Math.max(ms, IN_THE_MAKING_MS)
 }
 

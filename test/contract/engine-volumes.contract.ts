@@ -31,6 +31,20 @@ export function describeVolumes(getSubject: () => EngineSubject): void {
       ])
     })
 
+    test('take the options of the driver once, and none that it does not know', async () => {
+      const { volumes } = getSubject().engine
+      const name = getSubject().name('v')
+      const { labels } = getSubject()
+      const driverOptions = { type: 'tmpfs', device: 'tmpfs', o: 'size=1m' }
+      expect(await volumes.ensure(name, labels, { driverOptions })).toEqual({ name, labels })
+      expect(await volumes.ensure(name, labels, { driverOptions: { ...driverOptions, o: 'size=2m' } })).toEqual({
+        name,
+        labels,
+      })
+      const unknown = { driverOptions: { colour: 'red' } }
+      await expectCode(volumes.ensure(getSubject().name('v'), labels, unknown), 'engine_failed')
+    })
+
     test('outlive the container, are refused removal while in use, and are gone after it', async () => {
       const { containers, volumes } = getSubject().engine
       const spec = await getSubject().spec()

@@ -91,6 +91,42 @@ describe('an operator without a server', () => {
   })
 })
 
+describe('sizes', () => {
+  test('are told of sandboxes that run, and of those that sleep, which go on sleeping', async () => {
+    const user = installation.newUser()
+    await operator(['exec', user, '--', 'head -c 3M /dev/urandom > data'])
+    const size = { bytes: expect.any(Number), files: expect.any(Number), isAll: true }
+    const running = await json(['show', user])
+    expect(running).toMatchObject({ state: 'ready', size })
+    expect(running.size.bytes).toBeGreaterThanOrEqual(3 * 1024 ** 2)
+    expect((await operator(['stop', user])).code).toBe(0)
+    expect(await json(['show', user])).toMatchObject({ state: 'evicted', size: running.size })
+    expect(await json(['list', '--size'])).toContainEqual(
+      expect.objectContaining({ id: idOf(user), state: 'evicted', size: running.size }),
+    )
+    expect((await operator(['list', '--size'])).stdout).toMatch(/evicted .* 3(\.\d)? MiB in \d+ files/)
+    expect((await json(['list']))[0]).not.toHaveProperty('size')
+    expect(await installation.containers(user)).toEqual([])
+  })
+})
+
+test('prune shows what is left over, removes it when told to, and keeps every file', async () => {
+  const user = installation.newUser()
+  await operator(['exec', user, '--', 'echo kept > a.txt'])
+  const [container] = await installation.containers(user)
+  await installation.engine.containers.stop(container?.id ?? '')
+  const ended = expect.objectContaining({ kind: 'ended containers', name: container?.name, gone: false })
+  expect(await json(['prune'])).toMatchObject({ removed: false, leftovers: expect.arrayContaining([ended]) })
+  expect(await json(['prune', '--yes', '--dry-run'])).toMatchObject({ removed: false })
+  expect(await installation.containers(user)).toHaveLength(1)
+  expect(await json(['prune', '--yes'])).toMatchObject({
+    removed: true,
+    leftovers: expect.arrayContaining([expect.objectContaining({ name: container?.name, gone: true })]),
+  })
+  expect(await installation.containers(user)).toEqual([])
+  expect(await operator(['exec', user, '--', 'cat a.txt'])).toMatchObject({ code: 0, stdout: 'kept\n' })
+})
+
 test.each([['show'], ['logs'], ['stop'], ['destroy']])('%s of a user without a sandbox says so', async (command) => {
   const { code, stderr } = await operator([command, installation.newUser()])
   expect({ code, stderr }).toMatchObject({ code: 66, stderr: expect.stringMatching(/^not_found: /) })

@@ -2,6 +2,9 @@ import type { Volumes } from '../../src/engine/engine.ts'
 import { SandboxError } from '../../src/errors/sandbox-error.ts'
 import { hasLabels, type FakeWorld } from './fake-world.ts'
 
+/** What the driver "local" takes. */
+const LOCAL_OPTIONS: ReadonlySet<string> = new Set(['type', 'device', 'o', 'size'])
+
 /** The volumes of the fake: names and labels. What is in them is up to the stream handler of the test. */
 export function fakeVolumes({ volumes, containers, call }: FakeWorld): Volumes {
   const details = (name: string) => {
@@ -12,6 +15,10 @@ export function fakeVolumes({ volumes, containers, call }: FakeWorld): Volumes {
     ensure: (name, labels, options) =>
       call('volumes.ensure', options, () => {
         const existing = volumes.get(name)
+        const unknown = Object.keys(options?.driverOptions ?? {}).find((key) => !LOCAL_OPTIONS.has(key))
+        if (!existing && unknown !== undefined) {
+          throw new SandboxError('engine_failed', 'The volume could not be created.', { details: { status: 400 } })
+        }
         if (!existing) volumes.set(name, labels)
         return { name, labels: existing ?? labels }
       }),

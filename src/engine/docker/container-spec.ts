@@ -133,7 +133,9 @@ function environment(env: Readonly<Record<string, string>>, imageEnv: readonly s
 
 function mounts({ volume, bind }: ContainerSpec) {
   if (volume) {
-    return [{ Type: 'volume' as const, Source: volume.name, Target: volume.mountPath, ReadOnly: false }]
+    // Read-only for what copies a workspace: it changes nothing in it.
+    const { name, mountPath, readOnly = false } = volume
+    return [{ Type: 'volume' as const, Source: name, Target: mountPath, ReadOnly: readOnly }]
   }
   if (!bind) return []
   // Alone: another file system that is mounted below the directory (a backup disk, /proc of a chroot) was not named. Private: nothing that

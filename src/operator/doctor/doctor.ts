@@ -9,14 +9,27 @@ import { knownVulnerabilities } from './advisories.ts'
 import { canary } from './canary.ts'
 import { diskCheck } from './disk-check.ts'
 import { engineChecks } from './engine-checks.ts'
+import { readMemory } from '../../registry/memory-watch.ts'
 import { type Finding, fail, ok, warn } from './finding.ts'
+import { memoryFinding, workspaceCheck } from './limit-checks.ts'
 
 export interface DoctorDeps {
   readonly engine: Engine
   readonly images: RuntimeImages
   readonly catalogue: Catalogue
   readonly provider: SandboxProvider
-  readonly config: Pick<Config, 'runtime' | 'network' | 'ociRuntime' | 'installNetwork'>
+  readonly config: Pick<
+    Config,
+    | 'runtime'
+    | 'network'
+    | 'ociRuntime'
+    | 'installNetwork'
+    | 'workspaceSize'
+    | 'workspaceFiles'
+    | 'volumeOptions'
+    | 'diskFloor'
+    | 'memoryFloor'
+  >
   /** Whether the engine's files are on this machine. */
   readonly engineIsLocal: boolean
   readonly out: Output
@@ -59,7 +72,9 @@ async function examine(deps: DoctorDeps): Promise<readonly Finding[]> {
     ok('engine', `${engine.driver} ${info.version}, API ${info.apiVersion}`),
     ...engineChecks(info, config.ociRuntime),
     ...knownVulnerabilities(info.components),
-    await diskCheck(info.rootDir, engineIsLocal),
+    await diskCheck(info.rootDir, engineIsLocal, config.diskFloor),
+    workspaceCheck(config),
+    memoryFinding(engineIsLocal ? await readMemory() : undefined, config.memoryFloor),
     await imageCheck(deps),
     networkCheck(config),
     ...(await canary({ provider: deps.provider, network: config.network, onProgress })),
