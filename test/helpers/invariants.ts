@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { ContainerSummary, Engine } from '../../src/engine/engine.ts'
 import { LABEL, type SandboxIdentity } from '../../src/registry/identity.ts'
+import { listHoldings } from '../../src/registry/owned.ts'
+import { resolveOwner } from '../../src/registry/owner.ts'
 import type { Canary } from './canary.ts'
 import { takeCensus } from './census.ts'
 import type { TestServer } from './start-server.ts'
@@ -25,6 +27,8 @@ export interface AfterFault {
   readonly succeeded: readonly string[]
   /** Command lines of processes that were asked to stay. */
   readonly mayRun: readonly string[]
+  /** Sandboxes without a user that `next` keeps ready. */
+  readonly poolSize: number
   readonly canary: Canary
 }
 
@@ -37,17 +41,22 @@ const RECOVERY_MS = 10_000
 const SETTLED_MS = 10_000
 const POLL_MS = 200
 
+/** Slots of a dead server go after two looks, 10 s apart. In milliseconds. */
+const SLOTS_SETTLED_MS = 40_000
+
 /** Without one of these a container is of nobody. */
-const COMPLETE = [LABEL.role, LABEL.installation, LABEL.user, LABEL.runtime, LABEL.digest, LABEL.uid, LABEL.schema]
+const COMPLETE = [LABEL.role, LABEL.installation, LABEL.runtime, LABEL.digest, LABEL.uid, LABEL.schema]
 /** Roles of what may stay of a user: at most one container and one volume of each. */
 const LASTING_CONTAINERS = ['sandbox', 'slot']
-const LASTING_VOLUMES = ['workspace', 'slot', 'choice', 'owner']
+const LASTING_VOLUMES = ['workspace', 'choice', 'owner']
 
 /** I1: at most one container per user, with all labels. */
 export const oneContainer: Invariant = async ({ engine, identity }) => {
   const containers = await containersOf(engine, identity)
   const incomplete = containers.flatMap(({ name, labels }) =>
-    COMPLETE.filter((label) => !labels[label]).map((label) => `I1: ${name} has no label ${label}`),
+    [...COMPLETE, labels[LABEL.role] === 'slot' ? LABEL.poolKey : LABEL.user]
+      .filter((label) => !labels[label])
+      .map((label) => `I1: ${name} has no label ${label}`),
   )
   return containers.length > 1 ? [`I1: ${containers.length} containers of one user`, ...incomplete] : incomplete
 }
@@ -140,6 +149,17 @@ export const backToBaseline: Invariant = ({ engine, identity, next }) =>
     ]
   })
 
+/** I9, of the pool: slots are whole, and there are no more than the living server wants. */
+export const poolAtBaseline: Invariant = ({ engine, identity, poolSize }) =>
+  settled(async () => {
+    const { slots } = await listHoldings(engine, identity.installation)
+    const halves = slots.filter(({ container, volume }) => !container || !volume)
+    return [
+      ...halves.map(({ name }) => `I9: slot ${name} is not whole`),
+      ...(slots.length > poolSize ? [`I9: ${slots.length} slots`] : []),
+    ]
+  }, SLOTS_SETTLED_MS)
+
 /** I10: another user's sandbox, its files and its process are as they were. */
 export const canaryUnchanged: Invariant = async ({ canary }) => {
   const changes = await canary.changes()
@@ -161,6 +181,7 @@ export const INVARIANTS: readonly Invariant[] = [
   noInventedSuccess,
   noOldProcesses,
   backToBaseline,
+  poolAtBaseline,
   foreignUntouched,
   canaryUnchanged,
   oneAnswerEach,
@@ -174,14 +195,20 @@ export async function brokenInvariants(after: AfterFault): Promise<readonly stri
   return broken
 }
 
-/** The containers of a user, by the label that says whose they are. */
-export function containersOf(engine: Engine, identity: SandboxIdentity): Promise<readonly ContainerSummary[]> {
-  return engine.containers.list({ [LABEL.installation]: identity.installation, [LABEL.user]: identity.userHash })
+/** Every container that is a user's: by the label that says so, or by the record that names it. */
+export async function containersOf(engine: Engine, identity: SandboxIdentity): Promise<readonly ContainerSummary[]> {
+  const { containerNames } = await resolveOwner(engine, identity)
+  const all = await engine.containers.list({ [LABEL.installation]: identity.installation })
+  return all.filter(
+    ({ name, labels }) =>
+      containerNames.includes(name) ||
+      (labels[LABEL.user] === identity.userHash && LASTING_CONTAINERS.includes(labels[LABEL.role] ?? '')),
+  )
 }
 
 /** What is still broken when it had time to settle. */
-async function settled(look: () => Promise<readonly string[]>): Promise<readonly string[]> {
-  const until = performance.now() + SETTLED_MS
+async function settled(look: () => Promise<readonly string[]>, ms = SETTLED_MS): Promise<readonly string[]> {
+  const until = performance.now() + ms
   for (;;) {
     const broken = await look()
     if (broken.length === 0 || performance.now() > until) return broken

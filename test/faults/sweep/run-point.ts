@@ -3,11 +3,11 @@ import { brokenInvariants, containersOf } from '../../helpers/invariants.ts'
 import type { Canary } from '../../helpers/canary.ts'
 import type { Installation } from '../../helpers/installation.ts'
 import type { CountedRequest, Verdict } from '../../helpers/proxy-fault.ts'
-import { startSocketProxy } from '../../helpers/socket-proxy.ts'
+import { type SocketProxy, startSocketProxy } from '../../helpers/socket-proxy.ts'
 import { startServer, TestServer } from '../../helpers/start-server.ts'
 import { type KillPoint, pointName, requestName } from './kill-point.ts'
 import { WorkspaceModel } from './model.ts'
-import { BACKGROUND, JOURNAL, scenario, type Scene } from './scenario.ts'
+import { BACKGROUND, JOURNAL, type Scenario, type Scene } from './scenario.ts'
 
 /** What one kill did. */
 export interface PointResult {
@@ -23,19 +23,19 @@ export interface PointResult {
   readonly broken: readonly string[]
 }
 
-/** So short that the scenario waits little for its eviction, and so long that no other step meets it. */
-const ENV = { SANDBOX_IDLE_TIMEOUT: '2s' }
-const PROXIES = (socketPath: string) => ({ ...ENV, DOCKER_HOST: `unix://${socketPath}` })
+/** The scenario went to its end without this point. */
+export class NotReached extends Error {}
 
 /** The whole scenario without a kill. Resolves to the requests that it made, from the start of the server on. */
-export async function record(installation: Installation): Promise<readonly CountedRequest[]> {
+export async function record(installation: Installation, scenario: Scenario): Promise<readonly CountedRequest[]> {
   const { socketPath = '' } = installation.address
   const proxy = await startSocketProxy(socketPath, {})
   try {
     const user = installation.newUser()
-    await using server = await startServer({ user, installation: installation.name, env: PROXIES(proxy.socketPath) })
-    const scene = sceneOf(installation, server)
-    for (const step of await scenario()) await step.run(scene)
+    const env = { ...scenario.env, DOCKER_HOST: `unix://${proxy.socketPath}` }
+    await using server = await startServer({ user, installation: installation.name, env })
+    const scene = sceneOf(installation, server, proxy)
+    for (const step of await scenario.steps()) await step.run(scene)
     return [...proxy.requests]
   } finally {
     await proxy.stop()
@@ -43,7 +43,12 @@ export async function record(installation: Installation): Promise<readonly Count
 }
 
 /** Runs the scenario until the point, kills the server there, starts another, and looks at what is left. */
-export async function runPoint(installation: Installation, canary: Canary, point: KillPoint): Promise<PointResult> {
+export async function runPoint(
+  installation: Installation,
+  canary: Canary,
+  scenario: Scenario,
+  point: KillPoint,
+): Promise<PointResult> {
   const { socketPath = '' } = installation.address
   const user = installation.newUser()
   let killedAt = 0
@@ -70,19 +75,20 @@ export async function runPoint(installation: Installation, canary: Canary, point
     },
   })
   try {
-    killed = new TestServer({ user, installation: installation.name, env: PROXIES(proxy.socketPath) })
+    const env = { ...scenario.env, DOCKER_HOST: `unix://${proxy.socketPath}` }
+    killed = new TestServer({ user, installation: installation.name, env })
     let closedAt = 0
     killed.child.stdout.once('close', () => (closedAt = performance.now()))
-    const scene = sceneOf(installation, killed)
-    const { step, failedAt, done } = await runUntilKilled(scene)
+    const scene = sceneOf(installation, killed, proxy)
+    const { step, failedAt, done } = await runUntilKilled(scene, scenario)
     if (killedAt === 0) {
       const names = [...new Set(proxy.requests.map(requestName))].join(', ')
-      throw new Error(`${step}, and no ${pointName(point)} among: ${names}`)
+      throw new NotReached(`${step}, and no ${pointName(point)} among: ${names}`)
     }
     await killed.exited
 
     const startedAt = performance.now()
-    await using next = await startServer({ user, installation: installation.name, env: { SANDBOX_IDLE_TIMEOUT: '0' } })
+    await using next = await startServer({ user, installation: installation.name, env: scenario.nextEnv })
     await next.output('true')
     const recoveryMs = performance.now() - startedAt
     const broken = await brokenInvariants({
@@ -97,6 +103,7 @@ export async function runPoint(installation: Installation, canary: Canary, point
       // Begun, and nobody was told that it ended.
       mayRun:
         step === 'end the background process' || scene.processes.size > 0 || step === 'background' ? [BACKGROUND] : [],
+      poolSize: scenario.poolSize,
       canary,
     })
     await next.call('sandbox_manage', { action: 'destroy' })
@@ -125,12 +132,12 @@ interface Progress {
   readonly done: readonly string[]
 }
 
-async function runUntilKilled(scene: Scene): Promise<Progress> {
+async function runUntilKilled(scene: Scene, scenario: Scenario): Promise<Progress> {
   const done: string[] = []
   let step = 'the start'
   try {
     await scene.server.connect()
-    for (const each of await scenario()) {
+    for (const each of await scenario.steps()) {
       step = each.name
       await each.run(scene)
       done.push(step)
@@ -148,14 +155,14 @@ async function runUntilKilled(scene: Scene): Promise<Progress> {
   }
 }
 
-function sceneOf(installation: Installation, server: TestServer): Scene {
+function sceneOf(installation: Installation, server: TestServer, { requests }: SocketProxy): Scene {
   const { engine } = installation
   const identity = installation.identityOf(server.user)
   return {
     server,
     model: new WorkspaceModel(),
-    engine,
-    containerId: async () => (await containersOf(engine, identity))[0]?.id,
+    container: async () => (await containersOf(engine, identity))[0],
+    requests,
     processes: new Map(),
   }
 }

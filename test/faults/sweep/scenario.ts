@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Engine } from '../../../src/engine/engine.ts'
+import type { ContainerSummary } from '../../../src/engine/engine.ts'
+import type { EngineRequest } from '../../helpers/engine-requests.ts'
 import type { TestServer } from '../../helpers/start-server.ts'
 import { tar } from '../../helpers/tar.ts'
 import type { Change, WorkspaceModel } from './model.ts'
@@ -8,9 +9,10 @@ import type { Change, WorkspaceModel } from './model.ts'
 export interface Scene {
   readonly server: TestServer
   readonly model: WorkspaceModel
-  readonly engine: Engine
-  /** The user's container, by whatever name. */
-  readonly containerId: () => Promise<string | undefined>
+  /** The user's container, whatever its name. */
+  readonly container: () => Promise<ContainerSummary | undefined>
+  /** The frames and requests of the server so far. */
+  readonly requests: readonly EngineRequest[]
   /** Ids of background processes by their names. */
   readonly processes: Map<string, string>
 }
@@ -75,19 +77,72 @@ const endBackground: Step = {
   },
 }
 
-/** Waits until the server has put the sandbox to sleep by itself. */
-const eviction: Step = {
-  name: 'eviction',
-  run: async ({ server, containerId }) => {
-    while ((await containerId()) !== undefined) {
-      if (server.child.exitCode !== null || server.child.signalCode !== null) throw new Error('the server is gone')
-      await delay(POLL_MS)
-    }
-  },
+/** Waits for what the server does by itself. */
+function wait(name: string, isDone: (scene: Scene) => Promise<boolean>): Step {
+  return {
+    name,
+    run: async (scene) => {
+      const { child } = scene.server
+      while (!(await isDone(scene))) {
+        if (child.exitCode !== null || child.signalCode !== null) throw new Error('the server is gone')
+        await delay(POLL_MS)
+      }
+    },
+  }
+}
+
+const eviction = wait('eviction', async ({ container }) => (await container()) === undefined)
+const freeze = wait('freeze', async ({ container }) => (await container())?.state === 'paused')
+/** A slot can be claimed when its supervisor has answered. */
+const slot = wait('slot', async ({ server, requests }) => {
+  const isGreeted = requests.some(({ method, path }) => method === 'FRAME' && path === 'hello')
+  if (isGreeted) await server.client.listTools()
+  return isGreeted
+})
+
+/** One way through a server's life. */
+export interface Scenario {
+  readonly name: string
+  readonly env: Readonly<Record<string, string>>
+  /** Of the server that comes after. */
+  readonly nextEnv: Readonly<Record<string, string>>
+  readonly poolSize: number
+  readonly steps: () => Promise<readonly Step[]>
+}
+
+/** Idle times are so short that little is waited for, and so long that no other step meets them. */
+export const SESSION: Scenario = {
+  name: 'session',
+  env: { SANDBOX_IDLE_TIMEOUT: '2s' },
+  nextEnv: { SANDBOX_IDLE_TIMEOUT: '0' },
+  poolSize: 0,
+  steps: session,
+}
+
+/** A claimed slot, frozen, thawed, put to sleep, woken. */
+export const LADDER: Scenario = {
+  name: 'ladder',
+  env: { SANDBOX_IDLE_TIMEOUT: '4s', SANDBOX_FREEZE_AFTER: '2s', SANDBOX_POOL_SIZE: '1' },
+  nextEnv: { SANDBOX_IDLE_TIMEOUT: '0', SANDBOX_POOL_SIZE: '1' },
+  poolSize: 1,
+  steps: () =>
+    Promise.resolve([
+      slot,
+      call('claim', 'write_file', { path: 'a.txt', content: 'alpha\n' }, () => ({ 'a.txt': 'alpha\n' })),
+      command('command', 'true'),
+      freeze,
+      command('thawed', 'grep -q alpha a.txt'),
+      freeze,
+      eviction,
+      command('woken', 'grep -q alpha a.txt'),
+      call('restart', 'sandbox_manage', { action: 'restart' }, () => ({})),
+      command('slow', 'sleep 0.3'),
+      call('destroy', 'sandbox_manage', { action: 'destroy' }, (model) => model.allGone()),
+    ]),
 }
 
 /** What a client does, over everything that a server can be killed in. */
-export async function scenario(): Promise<readonly Step[]> {
+async function session(): Promise<readonly Step[]> {
   const entries = [
     { name: 'one.txt', content: 'first of two' },
     { name: 'two.txt', content: 'second of two' },
