@@ -255,6 +255,20 @@ export const ERROR_CODES = {
     retryable: true,
     hint: 'The files are safe in a backup that could not be read. Call again later; if it persists, tell the operator.',
   },
+  backup_unavailable: {
+    kind: 'unavailable',
+    httpStatus: 503,
+    exitCode: 69,
+    retryable: true,
+    hint: 'Nothing was changed. Call again later; if it persists, tell the operator, who sets where backups are kept.',
+  },
+  backup_damaged: {
+    kind: 'conflict',
+    httpStatus: 422,
+    exitCode: 65,
+    retryable: false,
+    hint: 'Nothing was changed. Use another backup.',
+  },
   image_unavailable: {
     kind: 'unavailable',
     httpStatus: 503,

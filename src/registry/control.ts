@@ -1,8 +1,9 @@
 import type { Engine } from '../engine/engine.ts'
 import { SandboxError } from '../errors/sandbox-error.ts'
-import type { ControlOptions, SandboxControl } from '../sandbox/control.ts'
+import type { ControlOptions, SandboxControl, Snapshot } from '../sandbox/control.ts'
 import type { SandboxIdentity } from './identity.ts'
 import { writeChoice } from './runtime-choice.ts'
+import type { SnapshotKeeper } from './snapshot-keeper.ts'
 import { removeContainer, removeEverything, removeWorkspace } from './take-down.ts'
 
 export interface ControlDeps {
@@ -11,6 +12,8 @@ export interface ControlDeps {
   readonly runtimes: readonly string[]
   /** Sees to it that the image of a runtime is there. */
   readonly prepareRuntime: (name: string, options: ControlOptions) => Promise<unknown>
+  /** undefined where nobody keeps any. */
+  readonly snapshots: SnapshotKeeper | undefined
   /** Runs `change` while nothing of the user's sandbox is used or started by this server. */
   readonly whileDown: (change: () => Promise<void>, signal?: AbortSignal) => Promise<void>
   /** Starts the sandbox, and gives the name of its runtime. */
@@ -55,6 +58,26 @@ export class UserControl implements SandboxControl {
       await removeContainer(engine, identity)
     }, options.signal)
     return await start(options)
+  }
+
+  async snapshot(name: string | undefined, options: ControlOptions): Promise<Snapshot> {
+    return await this.#keeper().take(this.#deps.identity, name, options)
+  }
+
+  async snapshots(): Promise<readonly Snapshot[]> {
+    return await this.#keeper().list(this.#deps.identity)
+  }
+
+  async restoreSnapshot(wanted: string | undefined, options: ControlOptions) {
+    const { identity, whileDown, start } = this.#deps
+    const exchange = (change: () => Promise<void>) => whileDown(change, options.signal)
+    const snapshot = await this.#keeper().restore(identity, wanted, exchange, options)
+    return { snapshot, runtime: await start(options) }
+  }
+
+  #keeper(): SnapshotKeeper {
+    if (this.#deps.snapshots) return this.#deps.snapshots
+    throw new SandboxError('backup_unavailable', 'This server keeps no snapshots.')
   }
 
   async destroy({ signal }: ControlOptions): Promise<void> {

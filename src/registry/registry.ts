@@ -11,6 +11,7 @@ import { Sandbox } from '../sandbox/sandbox.ts'
 import { UserControl } from './control.ts'
 import type { AnonymousUser } from './anonymous.ts'
 import type { Archiver } from './archiver.ts'
+import type { SnapshotKeeper } from './snapshot-keeper.ts'
 import { AnonymousLeftovers } from './anonymous-leftovers.ts'
 import { AnonymousUsers } from './anonymous-users.ts'
 import { HeldSandboxes } from './reconcile/held.ts'
@@ -76,6 +77,8 @@ export interface RegistryDeps {
   readonly prewarm?: PrewarmRule
   /** Brings back the files of users who were archived. */
   readonly archiver?: Archiver | undefined
+  /** Keeps copies of files that users ask for. */
+  readonly snapshots?: SnapshotKeeper | undefined
   readonly disk: {
     readonly floor: DiskFloor
     /** The engine's disk as this machine sees it; undefined where it is another machine's. */
@@ -284,6 +287,7 @@ export class Registry implements SandboxProvider {
       engine,
       identity: this.#identityOf(user),
       runtimes,
+      snapshots: this.#deps.snapshots,
       prepareRuntime: (name, options) => runtime(name, options),
       whileDown: (change, signal) => this.#whileDown(this.#entry(user), change, signal),
       start: async ({ signal, onProgress }) => {

@@ -41,7 +41,8 @@ async function removeContainerOf(engine: Engine, owner: Owner): Promise<void> {
   }
 }
 
-async function removeWorkspaceOf(engine: Engine, owner: Owner): Promise<void> {
+/** Removes the container and the volume that a record named, also when another one names others by now. */
+export async function removeWorkspaceOf(engine: Engine, owner: Owner): Promise<void> {
   for (let round = 1; ; round++) {
     await removeContainerOf(engine, owner)
     const volume = await findWorkspace(engine, owner)

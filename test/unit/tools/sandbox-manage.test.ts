@@ -32,8 +32,26 @@ describe('sandbox_manage', () => {
     await expectCode(manage({ action: 'destroy', runtime: 'polyglot' }), 'invalid_argument')
   })
 
+  test('a snapshot ends nothing, and tells which there are', async () => {
+    const { control, structured } = await manage({ action: 'snapshot', snapshot: 'before-upgrade' })
+    expect(control.asked).toEqual(['snapshot before-upgrade'])
+    expect(structured).toMatchObject({ snapshot: 'before-upgrade', files_kept: true, processes_kept: true })
+    expect(structured?.['snapshots']).toEqual(['20260131T120000Z-0123abcd'])
+  })
+
+  test('restore takes the newest snapshot, or the one that is named, and says that the present files are gone', async () => {
+    expect((await manage({ action: 'restore' })).control.asked).toEqual(['restoreSnapshot -'])
+    const { control, structured } = await manage({ action: 'restore', snapshot: 'before-upgrade' })
+    expect(control.asked).toEqual(['restoreSnapshot before-upgrade'])
+    expect(structured).toMatchObject({ runtime: 'python-minimal', files_kept: false, processes_kept: false })
+  })
+
+  test('a snapshot is named with snapshot and restore alone', async () => {
+    await expectCode(manage({ action: 'restart', snapshot: 'x' }), 'invalid_argument')
+  })
+
   test('what is not offered is refused', async () => {
-    await expectCode(manage({ action: 'snapshot' }), 'invalid_argument')
+    await expectCode(manage({ action: 'clone' }), 'invalid_argument')
     await expectCode(manage({ action: 'runtime', image: 'debian' }), 'invalid_argument')
   })
 })
