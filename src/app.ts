@@ -1,4 +1,8 @@
 import { availableParallelism } from 'node:os'
+import { archiverOf } from './backup/archiver.ts'
+import { Backups } from './backup/backups.ts'
+import { targetOpener } from './backup/open-target.ts'
+import { snapshotsOf } from './backup/snapshots.ts'
 import type { Config } from './config/settings.ts'
 import { findEngine, systemSources } from './engine/docker/connect.ts'
 import { createDockerEngine } from './engine/docker/docker-engine.ts'
@@ -11,7 +15,8 @@ import { readMemory } from './registry/memory-watch.ts'
 import { DiskFloor, type DiskState } from './registry/quota/disk-floor.ts'
 import { diskOf } from './registry/quota/local-disk.ts'
 import { Registry } from './registry/registry.ts'
-import { IDLE_EXIT_FACTOR } from './registry/modes/user-profile.ts'
+import { identityOf, uidOf } from './registry/identity.ts'
+import { IDLE_EXIT_FACTOR, policyFor, type UserProfile, type UserProfiles } from './registry/modes/user-profile.ts'
 import { runtimeInfo, type RuntimeInfo } from './registry/runtime-info.ts'
 import type { SandboxPolicy } from './registry/sandbox-spec.ts'
 import { BUILT_IN_DIR, Catalogue } from './runtimes/catalogue.ts'
@@ -32,6 +37,8 @@ export interface App {
   readonly images: RuntimeImages
   readonly telemetry: Telemetry
   readonly registry: Registry
+  /** Copies of workspaces outside of the engine. */
+  readonly backups: Backups
   /** Every call that uses a sandbox goes through it. */
   readonly admission: Admission
   /** What a user's runtime is, without a container. */
@@ -58,6 +65,8 @@ export interface App {
 /** Bytes of each sandbox's tmpfs for spooled output and of its /dev/shm: both count as its memory. */
 const SPOOL_BYTES = 64 * 1024 ** 2
 const SHM_BYTES = 64 * 1024 ** 2
+/** As many entries as a listing of a workspace counts. */
+const MAX_BACKUP_ENTRIES = 1_000_000
 
 /** The only wiring: config → engine → runtimes → registry. */
 export function createApp(
@@ -99,6 +108,28 @@ export function createApp(
   const profiles = userProfiles(config)
   const disk = new DiskFloor(config.diskFloor)
   const info = remembered(() => engine.info())
+  const backups = new Backups({
+    engine,
+    image: async ({ signal, onProgress }) => {
+      const { imageId, ociRuntime } = await images.ensure(config.runtime, {
+        signal,
+        onProgress: onProgress && (({ text }) => onProgress(text)),
+      })
+      return { imageId, ociRuntime: ociRuntime ?? (config.ociRuntime || undefined) }
+    },
+    uidOf: async (identity) => uidOf(identity, await info()),
+    workspaceOf: (identity) => policyFor(policy, profileOfHash(config, profiles, identity.userHash)).workspace,
+    target: targetOpener(config, env['XDG_DATA_HOME']),
+    limits: { maxBytes: config.backupSize, maxEntries: MAX_BACKUP_ENTRIES },
+    maxHeldMs: config.backupHold,
+    retention: {
+      keep: config.backupKeep,
+      maxAgeMs: config.backupMaxAge,
+      snapshots: config.snapshotKeep,
+      snapshotBytes: config.snapshotSize,
+    },
+    logger,
+  })
   const registry = new Registry({
     engine,
     policy,
@@ -134,6 +165,9 @@ export function createApp(
     poolSizes: poolSizesOf(config),
     prewarm: config.prewarm,
     maxStarts: availableParallelism(),
+    archiver: archiverOf(backups, { engine, logger }),
+    lookForCopies: () => backups.sweep(config.installation),
+    snapshots: snapshotsOf(backups, config.snapshotKeep),
     logger,
     telemetry,
   })
@@ -144,6 +178,7 @@ export function createApp(
     images,
     telemetry,
     registry,
+    backups,
     admission: new Admission({
       maxCalls: config.maxCalls,
       maxCallsPerUser: config.maxCallsPerUser,
@@ -234,6 +269,12 @@ async function localDisk(isLocal: boolean, info: () => Promise<EngineInfo>): Pro
     // Seen from a sandbox instead.
     return undefined
   }
+}
+
+/** What the operator says about a user who is known by their hash: for whoever the configuration does not name, as for everybody. */
+function profileOfHash({ installation, users, user }: Config, profiles: UserProfiles, userHash: string): UserProfile {
+  const named = [...users.keys(), user].find((each) => identityOf(installation, each).userHash === userHash)
+  return profiles.of(named ?? '')
 }
 
 /** Remembers the first success. */

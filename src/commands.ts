@@ -23,6 +23,9 @@ export const COMMAND_OPTIONS = {
   size: { type: 'boolean' },
   follow: { type: 'boolean', short: 'f' },
   interactive: { type: 'boolean', short: 'i' },
+  list: { type: 'boolean' },
+  'no-verify': { type: 'boolean' },
+  remove: { type: 'string' },
   name: { type: 'string' },
   expires: { type: 'string' },
   scope: { type: 'string' },
@@ -188,6 +191,50 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       })
     },
   },
+  backup: {
+    usage: 'USER [--no-verify] | USER --list | USER --remove ID',
+    summary: 'Copy a user’s files to where backups are kept, and restore the copy on trial; list or remove backups.',
+    run: async (line) => {
+      const { loaded, words, flags } = line
+      const { backup } = await import('./operator/backup.ts')
+      const identity = await identityIn(loaded, words[0])
+      const args = { list: flags.list === true, remove: flags.remove, verify: flags['no-verify'] !== true }
+      await withApp(line, (app) => backup(identity, args, backupDeps(app, line)))
+    },
+  },
+  restore: {
+    usage: 'USER [ID] --yes',
+    summary: 'Make a backup, by default the newest, the user’s files; the present ones go when it is there as a whole.',
+    run: async (line) => {
+      const { loaded, words, flags } = line
+      const { restore } = await import('./operator/restore.ts')
+      const identity = await identityIn(loaded, words[0])
+      const args = { id: words[1], confirmed: flags.yes === true }
+      await withApp(line, (app) => restore(identity, args, backupDeps(app, line)))
+    },
+  },
+  export: {
+    usage: 'USER FILE|-',
+    summary: 'Write a user’s files into one archive, for another installation or machine.',
+    run: async (line) => {
+      const { loaded, words, flags } = line
+      const { exportWorkspace } = await import('./operator/export.ts')
+      const identity = await identityIn(loaded, words[0])
+      const args = { file: words[1], force: flags.force === true }
+      await withApp(line, (app) => exportWorkspace(identity, args, backupDeps(app, line)))
+    },
+  },
+  import: {
+    usage: 'USER FILE|- --yes',
+    summary: 'Make an archive of export the files of a user, whoever’s it was.',
+    run: async (line) => {
+      const { loaded, words, flags } = line
+      const { importWorkspace } = await import('./operator/import.ts')
+      const identity = await identityIn(loaded, words[0])
+      const args = { file: words[1], confirmed: flags.yes === true }
+      await withApp(line, (app) => importWorkspace(identity, args, backupDeps(app, line)))
+    },
+  },
   token: {
     usage: 'add USER|list|revoke ID',
     summary: 'Tokens of --auth tokens; add takes --name NAME, --expires 90d, --scope SCOPES.',
@@ -226,6 +273,10 @@ function sizeDeps({ engine, images, catalogue }: App) {
       return undefined
     },
   }
+}
+
+function backupDeps({ backups, engine }: App, { out }: CommandLine) {
+  return { backups, engine, out, stderr: (text: string) => void process.stderr.write(text), signal: interrupted() }
 }
 
 async function identityIn(loaded: LoadedConfig, user: string | undefined) {

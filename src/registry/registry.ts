@@ -77,6 +77,8 @@ export interface RegistryDeps {
   readonly prewarm?: PrewarmRule
   /** Brings back the files of users who were archived. */
   readonly archiver?: Archiver | undefined
+  /** Looks for what copies of workspaces by dead servers left behind. */
+  readonly lookForCopies?: (() => Promise<unknown>) | undefined
   /** Keeps copies of files that users ask for. */
   readonly snapshots?: SnapshotKeeper | undefined
   readonly disk: {
@@ -223,6 +225,7 @@ export class Registry implements SandboxProvider {
       lookForLeftovers: async () => {
         const sessions = await this.lookForLeftovers()
         const slots = await this.lookForSlots()
+        await deps.lookForCopies?.()
         return { suspects: sessions.suspects + slots.suspects }
       },
       logger,

@@ -41,6 +41,25 @@ const GUARD = `{ mkdir -m 0700 ${INPUT_DIR} && tar -xf - -C ${INPUT_DIR} && echo
 export const SINCE_LABEL = 'sandbox-mcp.since'
 const START_MS = 5 * 60_000
 
+/** On a helper: the container that stands still for its sake. */
+export const FROZEN_LABEL = 'sandbox-mcp.frozen'
+
+/** Lets the container go on that stood still for a helper which nobody waits for. To be done before that helper goes: it alone knows of it. */
+export async function letGo(engine: Engine, { labels }: { readonly labels: Labels }): Promise<void> {
+  const frozen = labels[FROZEN_LABEL]
+  if (frozen !== undefined) await thaw(engine, frozen)
+}
+
+/** Lets a container go on. One that is gone, or that somebody else has thawed, is well. */
+export async function thaw(engine: Engine, containerId: string): Promise<void> {
+  try {
+    await engine.containers.unpause(containerId)
+  } catch (error) {
+    const now = await engine.containers.inspect(containerId)
+    if (now?.state === 'paused') throw error
+  }
+}
+
 /** True for a helper container that no server waits for any more. */
 export function isAbandoned({ state, labels }: ContainerSummary): boolean {
   if (state === 'exited') return true

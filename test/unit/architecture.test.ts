@@ -16,6 +16,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   runtimes: ['lib', 'errors', 'engine', 'supervisor'],
   sandbox: ['lib', 'errors', 'engine', 'supervisor'],
   registry: ['lib', 'errors', 'engine', 'supervisor', 'runtimes', 'sandbox'],
+  backup: ['lib', 'errors', 'engine', 'supervisor', 'runtimes', 'sandbox', 'registry'],
   tools: ['lib', 'errors', 'sandbox'],
   mcp: ['lib', 'errors', 'registry', 'tools'],
   http: ['lib', 'errors', 'config', 'registry', 'sandbox'],
@@ -31,6 +32,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'sandbox',
     'registry',
     'http',
+    'backup',
   ],
 }
 
@@ -44,6 +46,8 @@ const HOMES: Record<string, readonly string[]> = {
   // Archives of users are parsed and written in one place.
   yauzl: ['sandbox'],
   yazl: ['sandbox'],
+  s3mini: ['backup'],
+  '@bokuweb': ['backup'],
   express: ['http', 'transports'],
   'raw-body': ['http'],
   jose: ['http'],

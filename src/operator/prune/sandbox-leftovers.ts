@@ -6,7 +6,7 @@ import { listHoldings, type Owned, type UnownedSlot } from '../../registry/owned
 import { findWorkspace, removeOwner, resolveOwner } from '../../registry/owner.ts'
 import { removeChoice } from '../../registry/runtime-choice.ts'
 import { removeEverything } from '../../registry/take-down.ts'
-import { isAbandoned, SINCE_LABEL } from '../../runtimes/helper-container.ts'
+import { isAbandoned, letGo, SINCE_LABEL } from '../../runtimes/helper-container.ts'
 import { MEASURE_LABELS } from '../../runtimes/measure.ts'
 import type { Leftover } from './leftover.ts'
 
@@ -93,7 +93,7 @@ async function ofSlot(
 function container(
   engine: Engine,
   kind: 'ended containers' | 'half-made containers' | 'helper containers',
-  { id, name, state }: ContainerSummary,
+  { id, name, state, labels }: ContainerSummary,
 ): Leftover {
   return {
     kind,
@@ -104,6 +104,7 @@ function container(
       // Somebody may have started it.
       const now = await engine.containers.inspect(id)
       if (now && now.state !== state) return false
+      await letGo(engine, { labels })
       await engine.containers.remove(id)
       return true
     },

@@ -1,7 +1,7 @@
 import type { ContainerSummary, Engine } from '../../engine/engine.ts'
 import type { Logger } from '../../lib/logger.ts'
 import type { Reconciled, Telemetry } from '../../lib/telemetry.ts'
-import { isAbandoned } from '../../runtimes/helper-container.ts'
+import { isAbandoned, letGo } from '../../runtimes/helper-container.ts'
 import { MEASURE_LABELS } from '../../runtimes/measure.ts'
 import { LABEL, type SandboxIdentity } from '../identity.ts'
 import { listHoldings } from '../owned.ts'
@@ -91,6 +91,8 @@ export class Reconciler {
     this.#halfMade.update(created.map(({ id }) => id))
     const slots = containers.filter(({ labels, state }) => labels[LABEL.role] === 'slot' && state === 'exited')
     const ended = new Map([...inState('exited'), ...slots].map((container) => [container.id, container]))
+    // Before they go: a copy's helper alone knows what stands still for it.
+    for (const helper of helpers) await letGo(engine, helper)
     const report = {
       ended: await this.#remove('ended', [...ended.values()]),
       half_made: await this.#remove(
