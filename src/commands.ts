@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import type { App } from './app.ts'
 import type { LoadedConfig } from './config/load.ts'
+import type { VolumeDetails } from './engine/engine.ts'
 import type { Logger } from './lib/logger.ts'
 import type { Output } from './operator/output.ts'
 
@@ -182,9 +183,12 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       const { imageLeftovers } = await import('./operator/prune/image-leftovers.ts')
       const { SUPERSEDED_KEPT_MS } = await import('./runtimes/prune-images.ts')
       const confirmed = flags.yes === true && flags['dry-run'] !== true
-      await withApp(line, async ({ engine, images, catalogue }) => {
+      const { isEmptyVolume } = await import('./operator/sizes.ts')
+      await withApp(line, async (app) => {
+        const { engine, images, catalogue } = app
+        const isEmpty = (volume: VolumeDetails) => isEmptyVolume(volume, sizeDeps(app))
         const sources = [
-          () => sandboxLeftovers(engine, loaded.config.installation),
+          () => sandboxLeftovers(engine, loaded.config.installation, isEmpty),
           () => imageLeftovers(images, catalogue.names, SUPERSEDED_KEPT_MS),
         ]
         await prune({ confirmed }, { sources, out })

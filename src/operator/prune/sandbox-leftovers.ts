@@ -13,12 +13,19 @@ import type { Leftover } from './leftover.ts'
 /** A backup is tried in less. */
 const SCRATCH_MS = 60 * 60_000
 
+/** Whether there is not one file in the volume; false where nobody can tell. */
+export type IsEmpty = (volume: VolumeDetails) => Promise<boolean>
+
 /** Everything of an installation in the engine that no user and no server has any more. A user's workspace is never among it. */
-export async function sandboxLeftovers(engine: Engine, installation: string): Promise<readonly Leftover[]> {
+export async function sandboxLeftovers(
+  engine: Engine,
+  installation: string,
+  isEmpty: IsEmpty,
+): Promise<readonly Leftover[]> {
   const { users, slots } = await listHoldings(engine, installation)
   const found = await Promise.all([
     ...users.map((owned) => ofUser(engine, owned)),
-    ...slots.map((slot) => ofSlot(engine, slot)),
+    ...slots.map((slot) => ofSlot(engine, slot, isEmpty)),
   ])
   const containers = [
     ...(await engine.containers.list({ [LABEL.installation]: installation })),
@@ -69,10 +76,14 @@ async function ofUser(engine: Engine, owned: Owned): Promise<Leftover | undefine
   }
 }
 
-/** A slot that nobody is connected to has lost its server; whoever got its one claim may remove it, and nobody else can get it then. */
+/**
+ * A slot that nobody is connected to has lost its server. Whoever gets its one claim may remove it: nobody had it, and nobody else can get it then. One that
+ * cannot be asked any more may have been a user's whose record somebody removed, so that it goes only without a file in it.
+ */
 async function ofSlot(
   engine: Engine,
   { name, container: found, volume: own }: UnownedSlot,
+  isEmpty: IsEmpty,
 ): Promise<Leftover | undefined> {
   if (!(await seemsAbandoned(engine, found))) return undefined
   return {
@@ -82,8 +93,11 @@ async function ofSlot(
     isSuspect: true,
     remove: async () => {
       const now = found && (await engine.containers.inspect(found.id))
-      if (now?.state === 'running' && (await askSupervisor(engine, now.id, (client) => client.claim())) !== true)
-        return false
+      const mayGo =
+        now?.state === 'running'
+          ? (await askSupervisor(engine, now.id, (client) => client.claim())) === true
+          : own === undefined || (await isEmpty(own))
+      if (!mayGo) return false
       if (now) await engine.containers.remove(now.id)
       return own === undefined || (await removeUnused(() => engine.volumes.remove(own.name)))
     },

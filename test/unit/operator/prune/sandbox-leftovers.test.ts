@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { connect } from '../../../../src/registry/connect.ts'
 import { identityOf, LABEL, volumeLabels } from '../../../../src/registry/identity.ts'
 import { writeChoice } from '../../../../src/registry/runtime-choice.ts'
 import { prune } from '../../../../src/operator/prune/prune.ts'
@@ -6,15 +7,22 @@ import { sandboxLeftovers } from '../../../../src/operator/prune/sandbox-leftove
 import { labIdentity, makeSlot, registryLab, type RegistryLab } from '../../../helpers/registry-lab.ts'
 
 const INSTALLATION = 'test'
+/** Volumes of a test with files in them. */
+const full = new Set<string>()
+const isEmpty = ({ name }: { name: string }) => Promise.resolve(!full.has(name))
 const out = { write() {}, isTerminal: false, json: false }
 
 /** Kind and name of all that is found. */
 async function found({ engine }: RegistryLab) {
-  return (await sandboxLeftovers(engine, INSTALLATION)).map(({ kind, name, isSuspect }) => [kind, name, isSuspect])
+  return (await sandboxLeftovers(engine, INSTALLATION, isEmpty)).map(({ kind, name, isSuspect }) => [
+    kind,
+    name,
+    isSuspect,
+  ])
 }
 
 function pruneAll({ engine }: RegistryLab) {
-  const sources = [() => sandboxLeftovers(engine, INSTALLATION)]
+  const sources = [() => sandboxLeftovers(engine, INSTALLATION, isEmpty)]
   return prune({ confirmed: true }, { sources, out, secondLookMs: 1 })
 }
 
@@ -54,7 +62,7 @@ describe('of users', () => {
     ;(await lab.server().acquire('alice')).release()
     const { containerName } = labIdentity('alice')
     await lab.engine.containers.stop(containerName)
-    const [leftover] = await sandboxLeftovers(lab.engine, INSTALLATION)
+    const [leftover] = await sandboxLeftovers(lab.engine, INSTALLATION, isEmpty)
     await lab.engine.containers.start(containerName)
     expect(await leftover?.remove()).toBe(false)
     expect(await lab.engine.containers.inspect(containerName)).toMatchObject({ state: 'running' })
@@ -65,7 +73,7 @@ describe('of users', () => {
     const bob = labIdentity('bob')
     await writeChoice(lab.engine, bob, 'other')
     expect(await found(lab)).toEqual([['records without files', `id:${bob.userHash}`, true]])
-    const [leftover] = await sandboxLeftovers(lab.engine, INSTALLATION)
+    const [leftover] = await sandboxLeftovers(lab.engine, INSTALLATION, isEmpty)
     await lab.engine.volumes.ensure(bob.volumeName, volumeLabels(bob, 1_100_001))
     expect(await leftover?.remove()).toBe(false)
     await lab.engine.volumes.remove(bob.volumeName)
@@ -95,14 +103,30 @@ describe('of nobody', () => {
     expect(await lab.engine.containers.list({ [LABEL.installation]: INSTALLATION })).toEqual([])
   })
 
-  test('a slot that grants no claim stays; one that has ended goes with its volume', async () => {
+  test('a slot goes with its volume to whoever gets its claim; one that was claimed stays', async () => {
     const lab = await registryLab()
     const slot = await makeSlot(lab)
     expect(await found(lab)).toEqual([['unused slots', slot, true]])
-    const [leftover] = await sandboxLeftovers(lab.engine, INSTALLATION)
+    const [leftover] = await sandboxLeftovers(lab.engine, INSTALLATION, isEmpty)
+    const claimed = await connect(lab.engine, slot)
+    expect(await claimed.claim()).toBe(true)
+    claimed.connection.close('claimed')
     expect(await leftover?.remove()).toBe(false)
     expect(await volumeNames(lab)).toEqual([slot])
+    const other = await makeSlot(lab)
+    await pruneAll(lab)
+    expect(await volumeNames(lab)).toEqual([slot])
+    expect(await lab.engine.containers.inspect(other)).toBeUndefined()
+  })
+
+  test('a slot that cannot be asked any more goes only without a file: its record may be what is lost', async () => {
+    const lab = await registryLab()
+    const slot = await makeSlot(lab)
     await lab.engine.containers.stop(slot)
+    full.add(slot)
+    await pruneAll(lab)
+    expect(await volumeNames(lab)).toEqual([slot])
+    full.delete(slot)
     await pruneAll(lab)
     expect(await volumeNames(lab)).toEqual([])
     expect(await lab.engine.containers.inspect(slot)).toBeUndefined()
