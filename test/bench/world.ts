@@ -5,9 +5,10 @@ import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
 import Docker from 'dockerode'
 import { type App, createApp } from '../../src/app.ts'
 import { loadConfig } from '../../src/config/load.ts'
-import type { EngineInfo } from '../../src/engine/engine.ts'
+import type { ContainerState, EngineInfo } from '../../src/engine/engine.ts'
 import { silentLogger } from '../../src/lib/logger.ts'
 import { identityOf } from '../../src/registry/identity.ts'
+import { findContainer, resolveOwner } from '../../src/registry/owner.ts'
 import { connectHttp } from '../helpers/http-clients.ts'
 import type { McpClient } from '../helpers/mcp-client.ts'
 import { startHttpServer } from '../helpers/start-http-server.ts'
@@ -24,7 +25,10 @@ export interface World {
   connect(user: string, settings?: Readonly<Record<string, string>>): Promise<Served>
   /** A server over HTTP for many users, in a process of its own. `await using` ends it. */
   serveUsers(): Promise<ServedUsers>
-  containerOf(user: string): Docker.Container
+  /** The user's container as it is, whatever it is called. */
+  containerOf(user: string): Promise<Docker.Container>
+  /** undefined while the user has no container. */
+  stateOf(user: string): Promise<ContainerState | undefined>
   /** Removes the user's container, as an eviction does; the files stay. */
   evict(user: string): Promise<void>
   close(): Promise<void>
@@ -54,6 +58,13 @@ export async function openWorld(quick: boolean): Promise<World> {
   const app = createApp(config, process.env, silentLogger)
   const docker = new Docker()
   const open = new Set<Served>()
+  const find = async (user: string) =>
+    findContainer(app.engine, await resolveOwner(app.engine, identityOf(installation, user)))
+  const containerOf = async (user: string) => {
+    const found = await find(user)
+    if (!found) throw new Error(`${user} has no container`)
+    return docker.getContainer(found.id)
+  }
   return {
     quick,
     installation,
@@ -86,9 +97,10 @@ export async function openWorld(quick: boolean): Promise<World> {
       }
     },
     async evict(user) {
-      await app.engine.containers.remove(identityOf(installation, user).containerName)
+      await app.engine.containers.remove((await containerOf(user)).id)
     },
-    containerOf: (user) => docker.getContainer(identityOf(installation, user).containerName),
+    containerOf,
+    stateOf: async (user) => (await find(user))?.state,
     async connect(user, own = {}) {
       const transport = new StdioClientTransport({
         command: process.execPath,

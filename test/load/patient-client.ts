@@ -7,8 +7,8 @@ import type { Tally } from './tally.ts'
 const CALL_TIMEOUT_MS = 60_000
 /** When the server did not say when to come back. */
 const USUAL_PAUSE_MS = 1000
-/** Who is refused for so long is starved: a failure. */
-const STARVED_MS = 180_000
+/** Who is refused for so long is starved: a failure. Far above what a machine that does other work makes of a queue; the longest is in the report. */
+const STARVED_MS = 600_000
 
 /** Any user's mark within a text. */
 export const MARKS = /mark-\d{4}-[0-9a-f]+/g

@@ -14,7 +14,7 @@ export interface Sample {
   readonly sessions: number
   /** Containers of the installation that run or are frozen. */
   readonly containers: number
-  /** Volumes of the installation, of whatever kind. */
+  /** Volumes of the installation that are somebody's. Not those that a pool has made beforehand; who gets one has a record beside it. */
   readonly volumes: number
   readonly logBytes: number
   /** Tool calls so far, those that were refused included. */
@@ -47,7 +47,7 @@ export async function takeSample({ servers, engine, installation }: Sampled, sta
     timers: sum('nodejs_active_resources', { type: 'Timeout' }),
     sessions: sum('sandbox_mcp_sessions_open'),
     containers: containers.filter(({ state }) => state === 'running' || state === 'paused').length,
-    volumes: volumes.length,
+    volumes: volumes.filter((volume) => volume.labels[LABEL.role] !== 'slot').length,
     logBytes: servers.reduce((total, { logBytes }) => total + logBytes, 0),
     calls: sum('sandbox_mcp_tool_calls_total'),
   }

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import pLimit from 'p-limit'
-import type { Engine, Labels } from '../../src/engine/engine.ts'
-import { identityOf, LABEL } from '../../src/registry/identity.ts'
+import type { Engine } from '../../src/engine/engine.ts'
 import { seededRandom } from '../helpers/random.ts'
 import { ContentModel } from './content-model.ts'
+import { leftovers } from './leftovers.ts'
 import { type Finding, holds, trends } from './limits.ts'
 import { LoadServer, Tokens } from './load-server.ts'
 import { PatientClient } from './patient-client.ts'
@@ -67,6 +67,8 @@ export interface SoakReport {
 }
 
 const CONNECTING_AT_ONCE = 20
+/** The default of a server over HTTP: sandboxes that run before their user is known. */
+const POOL_SIZE = 2
 /** What comes and goes with a few engine calls and the heap's own ways, above what there was before the load. */
 const FDS_ABOVE = 10
 const TIMERS_ABOVE = 10
@@ -180,7 +182,7 @@ async function soakServers(scene: Scene): Promise<SoakReport> {
     { what: 'containers removed, beyond evictions', value: removals.count - evictions, limit: 0, unit: '' },
   ]
   faults.push(...tally.failures, ...servers.flatMap((server) => server.faults))
-  faults.push(...(await leftovers(engine, installation, names)))
+  faults.push(...(await leftovers({ engine, installation, users: names, poolSize: POOL_SIZE * servers.length })))
   for (const server of servers) {
     const code = await server.stop()
     if (code !== 0) faults.push(`a server ended with ${code}`)
@@ -268,20 +270,4 @@ async function evictionsOf(servers: readonly LoadServer[]): Promise<number> {
 
 function most(samples: readonly Sample[]): number {
   return Math.max(0, ...samples.map(({ containers }) => containers))
-}
-
-/** Containers that do not run, and whatever belongs to nobody who was there. */
-async function leftovers(engine: Engine, installation: string, names: readonly string[]): Promise<string[]> {
-  const users = new Set(names.map((name) => identityOf(installation, name).userHash))
-  const labels = { [LABEL.installation]: installation }
-  const [containers, volumes] = [await engine.containers.list(labels), await engine.volumes.list(labels)]
-  const foreign = (each: { readonly labels: Labels }) => !users.has(each.labels[LABEL.user] ?? '')
-  const ended = containers.filter(({ state }) => state !== 'running' && state !== 'paused')
-  const without = users.size - new Set(volumes.map((volume) => volume.labels[LABEL.user])).size
-  return [
-    ...ended.map(({ name, state }) => `left over: container ${name}, ${state}`),
-    ...containers.filter(foreign).map(({ name }) => `left over: container ${name} of nobody`),
-    ...volumes.filter(foreign).map(({ name }) => `left over: volume ${name} of nobody`),
-    ...(without > 0 ? [`${without} users have no volume`] : []),
-  ]
 }

@@ -12,7 +12,7 @@ export async function files(world: World): Promise<SuiteResult> {
   const served = await world.connect('files')
   const small = 'x'.repeat(1023) + '\n'
   await served.call('write_file', { path: 'small', content: small })
-  const container = world.containerOf('files')
+  const container = await world.containerOf('files')
   const lease = await world.app.registry.acquire('files')
   const large = Buffer.alloc(LARGE_BYTES, 'y')
   const { files: sandboxFiles } = lease.sandbox

@@ -11,7 +11,7 @@ const DOCKER_CLI = ['/usr/local/bin/docker', '/usr/bin/docker'].some((path) => e
 export async function latency(world: World): Promise<SuiteResult> {
   const served = await world.connect('latency')
   await served.call('shell_exec', { command: 'true' })
-  const container = world.containerOf('latency')
+  const container = await world.containerOf('latency')
   const { Id } = await container.inspect()
   const cases: Case[] = [
     floorCase('fork+exec bash -c true on the host', ['/bin/bash', '-c', 'true']),

@@ -7,7 +7,7 @@ import type { World } from '../world.ts'
 export async function commandsPerSecond(world: World): Promise<SuiteResult> {
   const served = await world.connect('throughput')
   await served.call('shell_exec', { command: 'true' })
-  const container = world.containerOf('throughput')
+  const container = await world.containerOf('throughput')
   const ms = world.quick ? 1500 : 5000
   const ours = () => served.call('shell_exec', { command: 'true' })
   const usual = () => dockerodeExec(container, ['bash', '-c', 'true'])

@@ -30,7 +30,7 @@ export async function transfer(world: World): Promise<SuiteResult> {
   const lease = await world.app.registry.acquire('transfer')
   try {
     const { transfer: moving } = lease.sandbox
-    const container = world.containerOf('transfer').id
+    const { id: container } = await world.containerOf('transfer')
     const [large, out] = [join(folder, 'large'), join(folder, 'out')]
     await writeLarge(large, bytes)
     await writeFiles(moving)

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { setTimeout as delay } from 'node:timers/promises'
-import type Docker from 'dockerode'
+import type { ContainerState } from '../../../src/engine/engine.ts'
 import { interleave } from '../measure.ts'
 import { memAvailable } from '../process-use.ts'
 import { medianOf, STATS_COLUMNS, statsRows, type SuiteResult } from '../report.ts'
@@ -61,7 +61,7 @@ async function cases(world: World) {
       name: 'evicted to first result',
       selfTimed: true,
       run: async () => {
-        await untilState(world.containerOf('evicted'), undefined)
+        await untilState(world, 'evicted', undefined)
         return await timed(() => call(evicting))
       },
     },
@@ -77,7 +77,7 @@ async function cases(world: World) {
       name: 'frozen to first result',
       selfTimed: true,
       run: async () => {
-        await untilState(world.containerOf('frozen'), 'paused')
+        await untilState(world, 'frozen', 'paused')
         return await timed(() => call(freezing))
       },
     },
@@ -98,9 +98,9 @@ async function memoryByRung(world: World): Promise<{ readonly rows: (string | nu
   const each = () => (before - memAvailable()) / count / MIB
   for (const user of users) await use(user)
   const ready = each()
-  for (const user of users) await world.containerOf(user).pause()
+  for (const user of users) await (await world.containerOf(user)).pause()
   const frozen = each()
-  for (const user of users) await world.containerOf(user).remove({ force: true })
+  for (const user of users) await world.evict(user)
   const evicted = each()
   const row = (rung: string, mib: number) => [`MiB of a sandbox that is ${rung}, of ${count}`, count, mib, '', '', '']
   const fit = Math.floor(1024 / ready)
@@ -115,18 +115,8 @@ async function memoryByRung(world: World): Promise<{ readonly rows: (string | nu
   }
 }
 
-async function untilState(container: Docker.Container, wanted: string | undefined): Promise<void> {
-  for (;;) {
-    const state = await container.inspect().then(
-      ({ State }) => State.Status,
-      (error: unknown) => {
-        if ((error as { readonly statusCode?: number }).statusCode === 404) return undefined
-        throw error
-      },
-    )
-    if (state === wanted) return
-    await delay(POLL_MS)
-  }
+async function untilState(world: World, user: string, wanted: ContainerState | undefined): Promise<void> {
+  while ((await world.stateOf(user)) !== wanted) await delay(POLL_MS)
 }
 
 async function timed(work: () => Promise<unknown>): Promise<number> {

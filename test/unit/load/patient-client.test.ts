@@ -50,7 +50,7 @@ test('a refusal that came as an error of the transport is one, too, and one with
 })
 
 test('a user who is refused for minutes is a failure', async () => {
-  const no = answer('sandbox_limit: No place. Call again in 1 min.', true)
+  const no = answer('sandbox_limit: No place. Call again in 3 min.', true)
   const { user } = userWith(no, no, no, no, no, no)
   const failure = failureOf(user.call('exec', 'shell_exec', {}))
   await vi.runAllTimersAsync()
