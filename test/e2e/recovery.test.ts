@@ -1,9 +1,11 @@
 import { describe, type ExpectStatic, test } from 'vitest'
 import { findContainer, resolveOwner } from '../../src/registry/owner.ts'
 import { useInstallation } from '../helpers/installation.ts'
-import { startInBackground } from '../helpers/processes.ts'
+import { SUPERVISOR_PATH } from '../../src/supervisor/protocol.ts'
+import { commandLinesWith, startInBackground } from '../helpers/processes.ts'
 import { rawDocker } from '../helpers/raw-docker.ts'
 import type { TestServer } from '../helpers/start-server.ts'
+import { run } from '../helpers/stream.ts'
 
 const installation = useInstallation()
 const docker = rawDocker(installation.address)
@@ -84,6 +86,22 @@ describe.concurrent('a sandbox that does not answer', () => {
     await using next = await installation.start({ user, env })
     expect(await next.exec('cat file')).toMatchObject({ stdout: 'kept\n' })
   })
+})
+
+test('the program beside the supervisor ends every process of the user, and neither the supervisor nor its bridges', async ({
+  expect,
+}) => {
+  await using server = await installation.start({ user: installation.newUser() })
+  await server.exec('setsid sleep 3600 >/dev/null 2>&1 </dev/null &')
+  await startInBackground(server, 'sleep 3601')
+  const { id, effective } = await containerOf(server.user)
+  const uid = Number(effective.user.split(':')[0])
+  const before = (await containerOf(server.user)).startedAtMs
+  const { error, stderr } = await run(installation.engine.containers, id, { command: [SUPERVISOR_PATH, 'kill'], uid })
+  expect({ error, stderr }).toEqual({ error: undefined, stderr: '' })
+  expect(await commandLinesWith(server, 'sleep 36')).toEqual([])
+  expect((await containerOf(server.user)).startedAtMs).toBe(before)
+  expect(await server.output('echo answers')).toBe('answers')
 })
 
 /** Resolves when so many processes are in the user's container. */
