@@ -23,6 +23,13 @@ export interface BringUpOptions {
   readonly isUnfit?: boolean
 }
 
+/** The way to a supervisor that answers. */
+export interface BroughtUp {
+  readonly client: SupervisorClient
+  /** What ran in it was ended to get there. */
+  readonly isRevived: boolean
+}
+
 /**
  * Makes a container run and opens the way to its supervisor. `changed`: it is no longer as it was found, so look again · `dead`: it does not
  * answer, whatever was tried. Rejects with the engine's error when it is the engine that does not answer: then nothing was ended.
@@ -34,7 +41,7 @@ export async function bringUp(
   found: ContainerDetails,
   { signal, isUnfit = false }: BringUpOptions,
   mayHoldWork: boolean,
-): Promise<SupervisorClient | 'changed' | 'dead'> {
+): Promise<BroughtUp | 'changed' | 'dead'> {
   const { engine, hungBridges, logger } = deps
   const started = await makeRun(engine, found, signal)
   if (!started) return 'changed'
@@ -42,7 +49,7 @@ export async function bringUp(
   try {
     const client = await connectPatiently(engine, found.id, signal)
     hungBridges.opened()
-    return client
+    return { client, isRevived: false }
   } catch (error) {
     if (isSandboxError(error, 'not_found')) return 'changed'
     if (!isNoAnswer(error)) throw error
@@ -86,11 +93,12 @@ async function revive(
   { id, startedAtMs, labels }: ContainerDetails,
   symptom: Symptom,
   signal?: AbortSignal,
-): Promise<SupervisorClient | 'changed' | 'dead'> {
+): Promise<BroughtUp | 'changed' | 'dead'> {
   const uid = uidFromLabels(labels)
   if (uid === undefined) return 'dead'
   const recovery = await recover(deps, { id, startedAtMs, uid }, symptom, signal)
-  return recovery === 'exhausted' ? 'dead' : recovery
+  if (recovery === 'exhausted') return 'dead'
+  return recovery === 'changed' ? recovery : { client: recovery, isRevived: true }
 }
 
 /** No bridge could be started, or it was, and nothing came of it. */

@@ -104,9 +104,9 @@ export async function place(
       await engine.containers.remove(found.id, call)
       continue
     }
-    const client = await bringUp(deps, found, options, how === 'found')
-    if (client === 'changed') continue
-    if (client === 'dead') {
+    const brought = await bringUp(deps, found, options, how === 'found')
+    if (brought === 'changed') continue
+    if (brought === 'dead') {
       // Nothing in it can be reached any more: a new container on the same files.
       await engine.containers.remove(found.id, call)
       if (wasDead) throw beyondHelp(deps, performance.now() - startedAtMs)
@@ -115,13 +115,16 @@ export async function place(
       continue
     }
     if (wasDead) deps.telemetry.recoveryStep('recreate', 'ok', performance.now() - startedAtMs)
+    const { client, isRevived } = brought
     const outdated = how === 'found' ? await adjust(deps, found, drift, client, signal) : []
     if (outdated === 'removed') {
       client.connection.close('it is made anew')
       continue
     }
-    const isThawed = how === 'found' && found.state === 'paused'
-    return { client, containerId: found.id, how: isThawed ? 'thawed' : how, runtime, wanted, outdated }
+    if (how === 'found' && found.state === 'paused') how = 'thawed'
+    // As after a new start: the files are there, and what ran is not.
+    if (isRevived) how = 'resumed'
+    return { client, containerId: found.id, how, runtime, wanted, outdated }
   }
   throw new SandboxError(
     'engine_failed',

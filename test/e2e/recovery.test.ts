@@ -48,7 +48,10 @@ describe.concurrent('a sandbox that does not answer', () => {
     const { State } = await docker.getContainer(before.id).inspect()
     process.kill(State.Pid, 'SIGSTOP')
     await using next = await installation.start({ user })
-    expect(await next.exec('cat file')).toMatchObject({ stdout: 'kept\n' })
+    expect(await next.exec('cat file')).toMatchObject({
+      stdout: 'kept\n',
+      notice: expect.stringContaining('processes lost'),
+    })
     expect(stepsOf(next)).toEqual([
       ['kill', false],
       ['restart', true],

@@ -32,7 +32,7 @@ function healNext(lab: RegistryLab): void {
 }
 
 describe('a sandbox whose supervisor is silent', () => {
-  test('is brought back in its container, and nothing is said of a new one', async () => {
+  test('is brought back in its container, and its user told what was lost', async () => {
     const { lab, server, steps } = await setUp(ADA)
     const before = await lab.container(ADA)
     lab.onKill = (state) => {
@@ -40,7 +40,7 @@ describe('a sandbox whose supervisor is silent', () => {
       return 0
     }
     const { notice } = await passTime(server.acquire(ADA))
-    expect(notice).toBeUndefined()
+    expect(notice).toBe('resumed')
     expect((await lab.container(ADA))?.id).toBe(before?.id)
     expect(steps()).toEqual([['kill', 'ok']])
   })
