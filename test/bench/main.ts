@@ -7,6 +7,7 @@ import { files } from './suites/files.ts'
 import { flood } from './suites/flood.ts'
 import { latency } from './suites/latency.ts'
 import { memory } from './suites/memory.ts'
+import { pool } from './suites/pool.ts'
 import { commandsPerSecond } from './suites/throughput.ts'
 import { transfer } from './suites/transfer.ts'
 import { wake } from './suites/wake.ts'
@@ -20,6 +21,7 @@ const SUITES: Readonly<Record<string, (world: World) => Promise<SuiteResult>>> =
   flood,
   cold,
   burst,
+  pool,
   memory,
   wake,
   transfer,

@@ -7,6 +7,7 @@ import { type App, createApp } from '../../src/app.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import type { ContainerState, EngineInfo } from '../../src/engine/engine.ts'
 import { silentLogger } from '../../src/lib/logger.ts'
+import { parsePrometheusText, type Scrape } from '../helpers/prometheus-text.ts'
 import { identityOf } from '../../src/registry/identity.ts'
 import { findContainer, resolveOwner } from '../../src/registry/owner.ts'
 import { connectHttp } from '../helpers/http-clients.ts'
@@ -23,8 +24,8 @@ export interface World {
   readonly app: App
   /** A server of its own over stdio, for a user; `settings` as environment variables beside the world's own. */
   connect(user: string, settings?: Readonly<Record<string, string>>): Promise<Served>
-  /** A server over HTTP for many users, in a process of its own. `await using` ends it. */
-  serveUsers(): Promise<ServedUsers>
+  /** A server over HTTP for many users, in a process of its own; `settings` as environment variables. `await using` ends it. */
+  serveUsers(settings?: Readonly<Record<string, string>>): Promise<ServedUsers>
   /** The user's container as it is, whatever it is called. */
   containerOf(user: string): Promise<Docker.Container>
   /** undefined while the user has no container. */
@@ -44,16 +45,26 @@ export interface Served {
 export interface ServedUsers extends AsyncDisposable {
   /** A client of the user, connected: each call of what it resolves to runs `true`. */
   callerOf(user: string): Promise<() => Promise<void>>
+  /** What its metrics say now. */
+  metrics(): Promise<Scrape>
 }
 
 /** In which the users of the bench are named, as a reverse proxy would. */
 const USER_HEADER = 'x-bench-user'
+/** Who may read the metrics. */
+const OPERATOR = 'bench-operator'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 
 export async function openWorld(quick: boolean): Promise<World> {
   const installation = `bench-${randomBytes(4).toString('hex')}`
-  const settings = { SANDBOX_INSTALLATION: installation, SANDBOX_IDLE_TIMEOUT: '0', SANDBOX_LOG_LEVEL: 'warn' }
+  const settings = {
+    SANDBOX_INSTALLATION: installation,
+    SANDBOX_IDLE_TIMEOUT: '0',
+    SANDBOX_LOG_LEVEL: 'warn',
+    // What is timed is what a call does, not what was done ahead of it.
+    SANDBOX_PREWARM: 'never',
+  }
   const { config } = loadConfig({ flags: {}, env: settings })
   const app = createApp(config, process.env, silentLogger)
   const docker = new Docker()
@@ -71,13 +82,15 @@ export async function openWorld(quick: boolean): Promise<World> {
     docker,
     engineInfo: await app.engine.info(),
     app,
-    async serveUsers() {
+    async serveUsers(own = {}) {
       // The line that tells its address is of level info.
       const env = {
         ...settings,
         SANDBOX_LOG_LEVEL: 'info',
         SANDBOX_PROXY_USER_HEADER: USER_HEADER,
         SANDBOX_TRUSTED_PROXIES: '127.0.0.1',
+        SANDBOX_PROXY_ADMINS: OPERATOR,
+        ...own,
       }
       const server = await startHttpServer({ installation, args: ['--auth', 'proxy'], env })
       const clients: McpClient[] = []
@@ -89,6 +102,10 @@ export async function openWorld(quick: boolean): Promise<World> {
             const result = await client.callTool('shell_exec', { command: 'true' })
             if (result.isError) throw new Error(JSON.stringify(result.content))
           }
+        },
+        async metrics() {
+          const answer = await fetch(new URL('/metrics', server.address), { headers: { [USER_HEADER]: OPERATOR } })
+          return parsePrometheusText(await answer.text())
         },
         async [Symbol.asyncDispose]() {
           await Promise.all(clients.map((client) => client.close()))

@@ -34,13 +34,15 @@ export interface LegOptions {
   readonly user: string
   /** Of the server that the legs of HTTP use. */
   readonly address: URL
+  /** Of the server that the legs over stdio start. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
 /** A client on that leg, as the user. Over stdio it has a server of its own. `await using` ends both. */
 export async function openLeg(leg: Leg, options: LegOptions): Promise<ConnectedCaller> {
-  const { installation, user, address } = options
+  const { installation, user, address, env } = options
   if (leg === 'stdio, 2025-11-25' || leg === 'stdio, 2026-07-28') {
-    const server = new TestServer({ installation, user })
+    const server = new TestServer({ installation, user, ...(env && { env }) })
     const isLegacy = leg === 'stdio, 2025-11-25'
     const client = await (isLegacy ? connectLegacy(server.transport()) : connectModern(server.transport()))
     return new ConnectedCaller(user, client, () => server[Symbol.asyncDispose]())
