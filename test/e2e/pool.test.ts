@@ -47,9 +47,10 @@ test('slots of a server that was killed are removed by the next one', async () =
   await ready(killed, 2)
   await killed.kill('SIGKILL')
   expect(await slots()).toHaveLength(2)
-  await using _next = await start({})
+  await using next = await start({})
   // It looks at its start, and again 10 s later.
   await vi.waitFor(async () => expect(await slots()).toEqual([]), { timeout: 30_000, interval: 500 })
+  expect(next.address.port).not.toBe(killed.address.port)
 })
 
 test.each(LEGS)(

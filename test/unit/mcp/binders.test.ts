@@ -23,10 +23,10 @@ const CALLER = { user: 'alice', transport: 'stdio' } as const
 
 /** A client of the SDK, connected in memory to the service as the era's binder gives it. */
 async function connect(era: Era, provider = new FakeProvider(), resources: readonly ResourceProvider[] = []) {
-  const { service, lines } = testService(provider, resources)
+  const { service, lines, connected } = testService(provider, resources)
   const client = await (era === 'legacy' ? legacy() : modern())
   open.push(client)
-  return { client, provider, lines }
+  return { client, provider, lines, connected }
 
   async function legacy(): Promise<McpClient> {
     const [ours, theirs] = InMemoryTransport.createLinkedPair()
@@ -56,6 +56,12 @@ const NOTES: ResourceProvider = {
   complete: (_caller, { variable, value }) =>
     Promise.resolve(Array.from({ length: 150 }, (_, at) => `${variable}:${value}${at}`)),
 }
+
+test('that a client has begun a session is told once, with its user', async () => {
+  const { client, connected } = await connect('legacy')
+  await client.listTools()
+  expect(connected).toEqual(['alice'])
+})
 
 describe.each(['legacy', 'modern'] as const)('to a client of the %s era the service', (era) => {
   test('says who it is and offers tools and one resource', async () => {
