@@ -8,7 +8,6 @@ export type LeftoverKind =
   | 'records without files'
   | 'scratch volumes'
   | 'superseded images'
-  | 'old backups'
 
 /** One thing that is of no use any more. */
 export interface Leftover {

@@ -10,8 +10,8 @@ import { isAbandoned, letGo, SINCE_LABEL } from '../../runtimes/helper-container
 import { MEASURE_LABELS } from '../../runtimes/measure.ts'
 import type { Leftover } from './leftover.ts'
 
-/** A backup is tried in less. */
-const SCRATCH_MS = 60 * 60_000
+/** A backup is tried in less, in milliseconds. */
+const SCRATCH_MS = 6 * 60 * 60_000
 
 /** Whether there is not one file in the volume; false where nobody can tell. */
 export type IsEmpty = (volume: VolumeDetails) => Promise<boolean>

@@ -136,7 +136,7 @@ describe('of nobody', () => {
     const lab = await registryLab()
     const labels = { [LABEL.role]: 'scratch', [LABEL.installation]: INSTALLATION }
     await lab.engine.volumes.ensure('young', { ...labels, 'sandbox-mcp.since': String(Date.now()) })
-    await lab.engine.volumes.ensure('old', { ...labels, 'sandbox-mcp.since': String(Date.now() - 2 * 60 * 60_000) })
+    await lab.engine.volumes.ensure('old', { ...labels, 'sandbox-mcp.since': String(Date.now() - 7 * 60 * 60_000) })
     expect(await found(lab)).toEqual([['scratch volumes', 'old', false]])
   })
 })
