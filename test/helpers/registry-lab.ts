@@ -283,5 +283,6 @@ function answer(
     return reply.ok(channel, first ? 1 : 0)
   }
   if (type !== FrameType.stat) return undefined
+  state.used = true
   return state.held ? reply.error(channel, 'quiescing') : reply.stat(channel)
 }

@@ -3,7 +3,7 @@ import type { Telemetry } from '../../lib/telemetry.ts'
 import type { SandboxIdentity } from '../identity.ts'
 import { ensureOwner, resolveOwner } from '../owner.ts'
 import { type PlacedSandbox, type PlacementDeps, type PlacementOptions, wantedRuntime } from '../placement.ts'
-import { containerSpec } from '../sandbox-spec.ts'
+import { containerSpec, WORKSPACE } from '../sandbox-spec.ts'
 import type { Pool } from './pool.ts'
 import type { Slot } from './slot.ts'
 
@@ -44,6 +44,8 @@ export async function claimSlot(
     await adaptLimits(deps, slot, spec)
     const decided = await ensureOwner(engine, identity, { workspace: name, container: name }, call)
     if (decided.volumeName === name) {
+      // Counts as use: the sandbox is idle since it has a user, not since it was made, or another server would put it to sleep at once.
+      await client.stat(WORKSPACE, false)
       telemetry.poolClaim('hit')
       logger.info({ container: containerId, slot: name }, 'a new user got a sandbox of the pool')
       return { client, containerId, how: 'created', runtime, wanted: spec, outdated: [] }

@@ -55,6 +55,17 @@ describe('a new user', () => {
     ])
   })
 
+  test('is idle from then on, however long the slot has waited', async () => {
+    const lab = await registryLab()
+    const server = await pooled(lab)
+    const [first, second] = await containers(lab)
+    expect((await lab.supervisorIn(first ?? '')).used).toBe(false)
+    await server.acquire('ada')
+    const own = (await lab.container('ada'))?.name ?? ''
+    expect((await lab.supervisorIn(own)).used).toBe(true)
+    expect((await lab.supervisorIn(own === first ? (second ?? '') : (first ?? ''))).used).toBe(false)
+  })
+
   test('has it for good: other servers, a restart and an eviction find the same workspace', async () => {
     const lab = await registryLab()
     const server = await pooled(lab)
