@@ -26,6 +26,7 @@ import { RuntimeImages } from './runtimes/image-builder.ts'
 import { measureImage, measureSha256 } from './runtimes/measure.ts'
 import type { PackageSources } from './runtimes/package-sources.ts'
 import { SUPERSEDED_KEPT_MS } from './runtimes/prune-images.ts'
+import { readSupervisor } from './runtimes/supervisor-binary.ts'
 import { userProfiles } from './user-profiles.ts'
 
 /** The parts of the program, connected. Nothing has been asked of the engine yet. */
@@ -142,6 +143,18 @@ export function createApp(
         onProgress: onProgress && (({ step, steps, text }) => onProgress(`step ${step} of ${steps}: ${text}`)),
       }),
     forgetRuntime: (name) => images.forget(name),
+    runtimeModes: new Map(
+      catalogue.names.flatMap((name) => {
+        const { mode } = catalogue.get(name)
+        return mode ? [[name, mode] as const] : []
+      }),
+    ),
+    host: {
+      engineIsLocal: address.socketPath !== undefined,
+      secrets: [...(address.socketPath === undefined ? [] : [address.socketPath]), config.tokensFile],
+      directories: profiles.directories,
+    },
+    supervisor: (platform) => readSupervisor(platform),
     runtimes: catalogue.names,
     profiles,
     packages: new PackageFetcher({

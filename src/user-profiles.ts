@@ -9,11 +9,16 @@ type ProfileConfig = Pick<
   'users' | 'user' | 'runtime' | 'runtimes' | 'mode' | 'workspace' | 'attach' | 'httpBind' | 'transport' | 'idleTimeout'
 >
 
+/** With the directories of this machine that are workspaces. */
+export interface ConfiguredProfiles extends UserProfiles {
+  readonly directories: readonly string[]
+}
+
 /**
  * What the configuration says about each user. `--workspace` and `--attach` are about the user of `--user` alone. `config_invalid`, naming the user,
  * for a directory of this machine that somebody would get over HTTP without the operator having allowed it.
  */
-export function userProfiles(config: ProfileConfig): UserProfiles {
+export function userProfiles(config: ProfileConfig): ConfiguredProfiles {
   const users = new Map(config.users)
   if (config.workspace !== '' || config.attach !== '') users.set(config.user, single(config, users.get(config.user)))
   if (config.transport === 'http' && !config.httpBind) refuseBind(users)
@@ -22,6 +27,9 @@ export function userProfiles(config: ProfileConfig): UserProfiles {
   return {
     of: (user) => profile(config, user, users.get(user)),
     named: [...users.keys()],
+    directories: [...users.values()].flatMap(({ mode, directory }) =>
+      mode === 'bind' && directory !== undefined ? [directory] : [],
+    ),
     shortestIdleMs: finite.length > 0 ? Math.min(...finite) : 0,
   }
 }

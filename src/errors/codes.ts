@@ -227,6 +227,13 @@ export const ERROR_CODES = {
     retryable: true,
     hint: 'Wait for running work to end, then call again.',
   },
+  mode_refused: {
+    kind: 'denied',
+    httpStatus: 409,
+    exitCode: 77,
+    retryable: false,
+    hint: 'Change or delete the files one by one; the rest is the operator’s to decide.',
+  },
   engine_unreachable: {
     kind: 'unavailable',
     httpStatus: 503,

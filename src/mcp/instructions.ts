@@ -34,26 +34,61 @@ const CODE_TOOLS: Readonly<Record<string, string>> = {
 /** What a model is told about the server when a client connects. The same for every connection of a configuration. */
 export function instructions(facts: InstructionFacts): string {
   const { tools, idleTimeoutMs, runtime } = facts
-  const { network, maxTimeoutMs } = runtime
-  const { memoryBytes, cpus } = runtime.limits
-  const cpu = cpus === 1 ? '1 CPU' : `${cpus} CPUs`
+  const { network } = runtime
   const codeTools = tools.flatMap((name) => CODE_TOOLS[name] ?? [])
+  return [
+    ...whatItIs(runtime, idleTimeoutMs),
+    ...contentsLines(runtime),
+    `Each shell_exec is a fresh process: cd and export do not persist, so combine steps ("cd src && make") or set cwd and env. There is no terminal, and stdin is closed unless you give it.`,
+    runtime.mode === 'ephemeral'
+      ? 'A call waits until its command has ended (timeout_s, 300 s by default). Nothing runs in the background: start a server and what uses it in one command.'
+      : 'Long work and servers: shell_exec with wait_s=0 returns a process_id at once; process_read with wait_s and until waits for output, an end or a port; process_write sends input or a signal.',
+    'Write text with write_file, put binary data and archives in with upload (large ones by ticket or host_path), read text and images with ' +
+      `read_file${tools.includes('download') ? ', hand files to the user with download' : ''}.`,
+    ...(codeTools.length > 0 ? [`For code: ${codeTools.join(', ')}.`] : []),
+    ...(runtime.mode === 'attach'
+      ? []
+      : [networkLine(network, runtime.installs && tools.includes('install_packages'))]),
+    limitsLine(runtime),
+  ].join('\n')
+}
+
+/** What the model works in, where its files are, and what becomes of both. */
+function whatItIs(runtime: RuntimeInfo, idleTimeoutMs: number): string[] {
+  const { mode, workspace } = runtime
+  if (mode === 'attach') {
+    return [
+      `A Linux container of the operator’s, for running commands and working on files. It is somebody’s own: change and delete only what the work needs.`,
+      `Working directory: ${workspace}. A result whose notice says "recreated" tells you that processes were lost.`,
+    ]
+  }
+  const named = `(runtime "${runtime.name}": ${cut(runtime.description, DESCRIPTION_BYTES)})`
+  const machine =
+    mode === 'bind'
+      ? 'its /workspace is a directory of a person’s own machine, so what you change or delete there is changed there at once.'
+      : "nothing in it touches the user's own machine."
+  const what = `A private Linux sandbox ${named} for running commands and working on files; ${machine}`
+  if (mode === 'ephemeral') {
+    return [
+      what,
+      'Working directory: /workspace, kept between calls and conversations. Each call has a sandbox of its own over it: processes, /tmp and all else end with the call. The rest of the system is read-only, except /tmp.',
+    ]
+  }
   const idle =
     idleTimeoutMs > 0
       ? `After ${formatDuration(idleTimeoutMs)} without use it sleeps: files in /workspace stay, processes and /tmp are lost. `
       : ''
   return [
-    `A private Linux sandbox (runtime "${runtime.name}": ${cut(runtime.description, DESCRIPTION_BYTES)}) for running commands and working on files; nothing in it touches the user's own machine.`,
+    what,
     `Working directory: /workspace, kept between conversations. ${idle}A result whose notice says "resumed" or "recreated" tells you that this happened. The rest of the system is read-only, except /tmp.`,
-    ...contentsLines(runtime),
-    `Each shell_exec is a fresh process: cd and export do not persist, so combine steps ("cd src && make") or set cwd and env. There is no terminal, and stdin is closed unless you give it.`,
-    'Long work and servers: shell_exec with wait_s=0 returns a process_id at once; process_read with wait_s and until waits for output, an end or a port; process_write sends input or a signal.',
-    'Write text with write_file, put binary data and archives in with upload (large ones by ticket or host_path), read text and images with ' +
-      `read_file${tools.includes('download') ? ', hand files to the user with download' : ''}.`,
-    ...(codeTools.length > 0 ? [`For code: ${codeTools.join(', ')}.`] : []),
-    networkLine(network, runtime.installs && tools.includes('install_packages')),
-    `Limits: ${formatBytes(memoryBytes)} of memory, ${cpu}, ${formatDuration(maxTimeoutMs)} at most for one command.`,
-  ].join('\n')
+  ]
+}
+
+function limitsLine({ limits, maxTimeoutMs }: RuntimeInfo): string {
+  const command = `${formatDuration(maxTimeoutMs)} at most for one command.`
+  if (!limits) return `Limits: ${command}`
+  const { memoryBytes, cpus } = limits
+  return `Limits: ${formatBytes(memoryBytes)} of memory, ${cpus === 1 ? '1 CPU' : `${cpus} CPUs`}, ${command}`
 }
 
 /** What the image has, as it was measured; nothing is said of one that was not. */

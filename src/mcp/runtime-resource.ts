@@ -33,6 +33,7 @@ function describe(info: RuntimeInfo): string {
     {
       name: info.name,
       description: info.description,
+      mode: info.mode,
       working_directory: info.workspace,
       image: info.image,
       os: contents?.os ?? null,
@@ -46,12 +47,14 @@ function describe(info: RuntimeInfo): string {
         can_download: info.installs,
       },
       limits: {
-        memory_bytes: limits.memoryBytes,
-        cpus: limits.cpus,
-        processes: limits.pids,
-        tmp_bytes: limits.tmpBytes,
-        file_bytes: limits.fileBytes,
-        open_files: limits.openFiles,
+        ...(limits && {
+          memory_bytes: limits.memoryBytes,
+          cpus: limits.cpus,
+          processes: limits.pids,
+          tmp_bytes: limits.tmpBytes,
+          file_bytes: limits.fileBytes,
+          open_files: limits.openFiles,
+        }),
         command_timeout_s: Math.floor(info.maxTimeoutMs / 1000),
       },
       network: info.network,

@@ -42,7 +42,7 @@ export async function showLogs(identity: SandboxIdentity, { id, follow }: LogsAr
   }
   const client = await connect(engine, containerId, { signal: AbortSignal.timeout(CONNECT_MS) })
   try {
-    const processes = new Processes(directLink(client), { spoolDir: SPOOL_DIR })
+    const processes = new Processes(directLink(client), { spoolDir: SPOOL_DIR, mode: 'persistent' })
     if (id !== undefined) return void (await followOutput(processes, id, sinks, { follow, signal }))
     const commands = await processes.list(signal)
     if (out.json) out.write(`${JSON.stringify(commands.map(listed), undefined, 2)}\n`)

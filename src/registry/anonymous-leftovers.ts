@@ -1,8 +1,8 @@
 import type { ContainerSummary, Engine } from '../engine/engine.ts'
 import type { Logger } from '../lib/logger.ts'
-import { seemsAbandoned } from './abandoned.ts'
 import type { SandboxIdentity } from './identity.ts'
 import { listOwned } from './owned.ts'
+import { seemsAbandoned } from './abandoned.ts'
 import { removeEverything } from './take-down.ts'
 
 export interface LeftoversDeps {

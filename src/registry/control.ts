@@ -2,13 +2,16 @@ import type { Engine } from '../engine/engine.ts'
 import { SandboxError } from '../errors/sandbox-error.ts'
 import type { ControlOptions, SandboxControl, Snapshot } from '../sandbox/control.ts'
 import type { SandboxIdentity } from './identity.ts'
-import { writeChoice } from './runtime-choice.ts'
+import { MODE_RULES, modeRefuses } from './modes/mode-rules.ts'
+import type { ModeName } from './modes/mode.ts'
+import { removeChoice, writeChoice } from './runtime-choice.ts'
 import type { SnapshotKeeper } from './snapshot-keeper.ts'
 import { removeContainer, removeEverything, removeWorkspace } from './take-down.ts'
 
 export interface ControlDeps {
   readonly engine: Engine
   readonly identity: SandboxIdentity
+  readonly mode: ModeName
   readonly runtimes: readonly string[]
   /** Sees to it that the image of a runtime is there. */
   readonly prepareRuntime: (name: string, options: ControlOptions) => Promise<unknown>
@@ -16,6 +19,8 @@ export interface ControlDeps {
   readonly snapshots: SnapshotKeeper | undefined
   /** Runs `change` while nothing of the user's sandbox is used or started by this server. */
   readonly whileDown: (change: () => Promise<void>, signal?: AbortSignal) => Promise<void>
+  /** Ends all that runs in the sandbox, which stays; gives the name of its runtime. */
+  readonly endProcesses: (options: ControlOptions) => Promise<string>
   /** Starts the sandbox, and gives the name of its runtime. */
   readonly start: (options: ControlOptions) => Promise<string>
 }
@@ -33,19 +38,22 @@ export class UserControl implements SandboxControl {
   }
 
   async restart(options: ControlOptions): Promise<string> {
-    const { engine, identity, whileDown, start } = this.#deps
+    const { engine, identity, mode, whileDown, endProcesses, start } = this.#deps
+    if (MODE_RULES[mode].restart === 'ends processes') return await endProcesses(options)
     await whileDown(() => removeContainer(engine, identity), options.signal)
     return await start(options)
   }
 
   async startOver(options: ControlOptions): Promise<string> {
-    const { engine, identity, whileDown, start } = this.#deps
+    const { engine, identity, mode, whileDown, start } = this.#deps
+    if (MODE_RULES[mode].reset === 'refused') throw modeRefuses(mode, 'Emptying the workspace')
     await whileDown(() => removeWorkspace(engine, identity), options.signal)
     return await start(options)
   }
 
   async useRuntime(name: string, options: ControlOptions): Promise<string> {
-    const { engine, identity, runtimes, prepareRuntime, whileDown, start } = this.#deps
+    const { engine, identity, mode, runtimes, prepareRuntime, whileDown, start } = this.#deps
+    if (!MODE_RULES[mode].runtimes) throw modeRefuses(mode, 'Another runtime')
     if (!runtimes.includes(name)) {
       throw new SandboxError('invalid_argument', `There is no runtime ${JSON.stringify(name.slice(0, 80))}.`, {
         hint: `Known runtimes: ${runtimes.join(', ')}.`,
@@ -61,27 +69,37 @@ export class UserControl implements SandboxControl {
   }
 
   async snapshot(name: string | undefined, options: ControlOptions): Promise<Snapshot> {
-    return await this.#keeper().take(this.#deps.identity, name, options)
+    return await this.#keeper('A snapshot').take(this.#deps.identity, name, options)
   }
 
   async snapshots(): Promise<readonly Snapshot[]> {
-    return await this.#keeper().list(this.#deps.identity)
+    return await this.#keeper('A snapshot').list(this.#deps.identity)
   }
 
   async restoreSnapshot(wanted: string | undefined, options: ControlOptions) {
     const { identity, whileDown, start } = this.#deps
     const exchange = (change: () => Promise<void>) => whileDown(change, options.signal)
-    const snapshot = await this.#keeper().restore(identity, wanted, exchange, options)
+    const snapshot = await this.#keeper('Bringing a snapshot back').restore(identity, wanted, exchange, options)
     return { snapshot, runtime: await start(options) }
   }
 
-  #keeper(): SnapshotKeeper {
+  #keeper(what: string): SnapshotKeeper {
+    const { mode } = this.#deps
+    if (!MODE_RULES[mode].snapshots) throw modeRefuses(mode, what)
     if (this.#deps.snapshots) return this.#deps.snapshots
     throw new SandboxError('backup_unavailable', 'This server keeps no snapshots.')
   }
 
-  async destroy({ signal }: ControlOptions): Promise<void> {
-    const { engine, identity, whileDown } = this.#deps
-    await whileDown(() => removeEverything(engine, identity), signal)
+  async destroy({ signal }: ControlOptions): Promise<{ readonly filesKept: boolean }> {
+    const { engine, identity, mode, whileDown } = this.#deps
+    const { destroy } = MODE_RULES[mode]
+    if (destroy === 'refused') throw modeRefuses(mode, 'Destroying')
+    const keepsFiles = destroy === 'keeps the directory'
+    await whileDown(async () => {
+      if (!keepsFiles) return await removeEverything(engine, identity)
+      await removeContainer(engine, identity)
+      await removeChoice(engine, identity)
+    }, signal)
+    return { filesKept: keepsFiles }
   }
 }

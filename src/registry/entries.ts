@@ -2,8 +2,11 @@ import type { Engine } from '../engine/engine.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { ReadyRuntime } from '../runtimes/image-builder.ts'
 import type { Sandbox } from '../sandbox/sandbox.ts'
+import type { SupervisorClient } from '../supervisor/client.ts'
 import type { SandboxIdentity } from './identity.ts'
-import type { UserProfile } from './modes/user-profile.ts'
+import type { AttachedFacts } from './modes/attach.ts'
+import type { EphemeralCalls } from './modes/ephemeral-calls.ts'
+import { rulesOf, type UserProfile } from './modes/user-profile.ts'
 import type { PlacedSandbox, PlacementOptions } from './placement.ts'
 import type { WorkspaceQuota } from './quota/workspace-quota.ts'
 import { UserSandbox } from './user-sandbox.ts'
@@ -19,14 +22,22 @@ export interface Entry {
   /** What its workspace holds and may hold. */
   readonly quota: WorkspaceQuota
   /** Made at the first start, and again with another runtime: its facts come from the runtime's image. */
-  sandbox: { readonly of: ReadyRuntime; readonly value: Sandbox } | undefined
+  sandbox:
+    | { readonly of: ReadyRuntime; readonly attached: AttachedFacts | undefined; readonly value: Sandbox }
+    | undefined
+  /** Where each call has a container of its own. */
+  calls: EphemeralCalls | undefined
 }
 
 export interface EntriesDeps {
   readonly engine: Engine
   readonly logger: Logger
   readonly profileOf: (user: string) => UserProfile
-  readonly quotaOf: (profile: UserProfile, link: UserSandbox, logger: Logger) => WorkspaceQuota
+  readonly quotaOf: (
+    profile: UserProfile,
+    present: () => SupervisorClient | undefined,
+    logger: Logger,
+  ) => WorkspaceQuota
   /** Brings the sandbox of the user to life. */
   readonly place: (
     identity: SandboxIdentity,
@@ -66,11 +77,13 @@ export class Entries implements Iterable<Entry> {
     const link = new UserSandbox({
       engine,
       logger,
+      isOurs: rulesOf(profile).container !== 'the operator’s',
       place: (options) => place(identity, profile, logger, options),
       onLessUse,
       onThaw,
     })
-    const entry: Entry = { identity, profile, logger, link, quota: quotaOf(profile, link, logger), sandbox: undefined }
+    const quota = quotaOf(profile, () => entry.calls?.present ?? link.present, logger)
+    const entry: Entry = { identity, profile, logger, link, quota, sandbox: undefined, calls: undefined }
     this.#byHash.set(identity.userHash, entry)
     return entry
   }
@@ -81,6 +94,13 @@ export class Entries implements Iterable<Entry> {
 }
 
 /** An anonymous session's sandbox lasts as long as its session: without a container nothing would tell its files from those of a dead server. */
-export function mayBeEvicted({ identity }: Entry): boolean {
-  return !identity.isAnonymous
+export function mayBeEvicted({ identity, profile }: Entry): boolean {
+  return !identity.isAnonymous && rulesOf(profile).evicts
+}
+
+/** How many of this server's places for containers the user has. */
+export function placesOf({ link, calls, profile }: Entry): number {
+  if (!rulesOf(profile).takesPlace) return 0
+  // Its lease counts before a call has its container.
+  return calls ? link.leases + Number(calls.hasStandby) : Number(link.takesPlace)
 }

@@ -43,8 +43,9 @@ export class IdleSweep {
     const idle = [...entries].filter((entry) => mayBeEvicted(entry) && entry.link.leases === 0)
     await Promise.all(idle.map((entry) => this.#step(entry)))
     for (const entry of idle) {
-      const { identity, link } = entry
-      if (!link.takesPlace && !link.isChanging && !isWanted(entry)) entries.delete(identity)
+      const { identity, link, calls } = entry
+      if (calls?.hasStandby !== true && !link.takesPlace && !link.isChanging && !isWanted(entry))
+        entries.delete(identity)
     }
   }
 

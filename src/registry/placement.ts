@@ -6,6 +6,8 @@ import type { ReadyRuntime } from '../runtimes/image-builder.ts'
 import type { SupervisorClient } from '../supervisor/client.ts'
 import type { Archiver } from './archiver.ts'
 import { bringUp } from './bring-up.ts'
+import type { AttachedFacts } from './modes/attach.ts'
+import type { BoundDirectory } from './modes/bound-directory.ts'
 import { LABEL, type SandboxIdentity, uidFromLabels, uidOf, volumeLabels } from './identity.ts'
 import { ensureOwner, findContainer, findWorkspace, type Owner, resolveOwner } from './owner.ts'
 import { adjust } from './reconcile/adjust.ts'
@@ -26,6 +28,8 @@ export interface PlacementDeps {
   readonly runtimes: readonly string[]
   /** Forgets that image, so that the next `runtime` looks for it, and builds it, again. */
   readonly forgetRuntime: (name: string) => void
+  /** The workspace, where it is a directory of this machine and no volume. */
+  readonly bind?: BoundDirectory | undefined
   /** Brings back the files of a user who was archived. */
   readonly archiver?: Archiver | undefined
   readonly hungBridges: HungBridges
@@ -49,10 +53,12 @@ export interface PlacedSandbox {
   /** found: it ran already · thawed: it was frozen · created: the user is new · resumed: made anew on the user's files. */
   readonly how: 'found' | 'thawed' | 'created' | 'resumed'
   readonly runtime: ReadyRuntime
-  /** What it should be, by this server's settings. */
-  readonly wanted: ContainerSpec
+  /** What it should be, by this server's settings; undefined for a container of the operator's. */
+  readonly wanted: ContainerSpec | undefined
   /** Why it is to be made anew when nobody uses it. */
   readonly outdated: readonly Outdated[]
+  /** Of a container of the operator's: what is as it is in there. */
+  readonly attached?: AttachedFacts
 }
 
 /** Servers may remove and create in turns; if that has not come to an end after so long, something else is wrong. In milliseconds. */
@@ -95,7 +101,7 @@ export async function place(
       }
       runtime = await deps.runtime(actual, options)
     }
-    const wanted = wantedSpec(found, owner, runtime, deps.policy)
+    const wanted = wantedSpec(found, owner, runtime, deps)
     const drift = wanted && driftOf(found, wanted)
     if (found.state === 'exited' && how !== 'found') throw endedAtOnce(found)
     if (found.state === 'exited' || !drift || drift.weaker.length > 0) {
@@ -132,9 +138,9 @@ export async function place(
   )
 }
 
-/** The runtime that the user's sandbox is to have: of their own choice, or else the operator's. */
+/** The runtime that the user chose, else the operator's for them. */
 export async function wantedRuntime(
-  { engine, runtimes, logger }: PlacementDeps,
+  { engine, runtimes, logger }: Pick<PlacementDeps, 'engine' | 'runtimes' | 'logger'>,
   identity: SandboxIdentity,
   preferred: string,
   call: { signal?: AbortSignal },
@@ -146,14 +152,14 @@ export async function wantedRuntime(
 }
 
 /** Whose files are in a backup gets them back first: an empty workspace in their place would look like their loss, and become it. */
-async function presentOwner(
-  { engine, archiver }: PlacementDeps,
+export async function presentOwner(
+  { engine, archiver, bind }: PlacementDeps,
   identity: SandboxIdentity,
   options: PlacementOptions,
 ): Promise<Owner> {
   const call = options.signal ? { signal: options.signal } : {}
   const owner = await resolveOwner(engine, identity, call)
-  if (owner.archive === undefined) return owner
+  if (owner.archive === undefined || bind) return owner
   options.onProgress?.('bringing the files back from their backup')
   await archiver?.restore(identity, owner.archive, options)
   const restored = await resolveOwner(engine, identity, call)
@@ -173,25 +179,16 @@ async function create(
   runtime: ReadyRuntime,
   options: PlacementOptions,
 ): Promise<'found' | 'created' | 'resumed'> {
-  const { engine, policy, info } = deps
+  const { engine, policy, bind } = deps
   const { identity } = owner
   const { signal, onProgress } = options
   const call = signal ? { signal } : {}
   onProgress?.('starting the sandbox')
-  const before = await findWorkspace(engine, owner, call)
-  if (owner.isNew && !before) {
-    // The same step by which a slot gets its user: of two servers one decides which workspace it is.
-    const decided = await ensureOwner(engine, identity, { workspace: owner.volumeName }, call)
-    if (decided.volumeName !== owner.volumeName || decided.archive !== undefined) return 'found'
-  }
-  const ownUid = uidOf(identity, await info())
-  const volume =
-    before ??
-    (await makeWorkspace(engine, { name: owner.volumeName, uid: ownUid }, volumeLabels(identity, ownUid), policy, call))
-  // The files belong to the uid that the volume was made for, whatever the rule says today.
-  const uid = uidFromLabels(volume.labels) ?? ownUid
+  const workspace = bind ? { uid: bind.uid, isNew: false } : await ensureWorkspace(deps, owner, signal)
+  if (!workspace) return 'found'
+  const { uid } = workspace
   const make = (of: ReadyRuntime) => {
-    const place = userPlace(identity, owner.volumeName, uid, of)
+    const place = userPlace(identity, owner.volumeName, uid, of, bind)
     return engine.containers.create(containerSpec(place, of, policy), call)
   }
   try {
@@ -205,7 +202,32 @@ async function create(
     if (isSandboxError(error, 'already_exists')) return 'found'
     throw error
   }
-  return before ? 'resumed' : 'created'
+  return workspace.isNew ? 'created' : 'resumed'
+}
+
+/**
+ * Sees to it that the user has a workspace volume. Resolves to whose its files are and whether it is new; undefined when another server has decided
+ * otherwise in the meantime: look again.
+ */
+export async function ensureWorkspace(
+  { engine, policy, info }: Pick<PlacementDeps, 'engine' | 'policy' | 'info'>,
+  owner: Owner,
+  signal?: AbortSignal,
+): Promise<{ readonly uid: number; readonly isNew: boolean } | undefined> {
+  const call = signal ? { signal } : {}
+  const { identity } = owner
+  const before = await findWorkspace(engine, owner, call)
+  if (owner.isNew && !before) {
+    // The same step by which a slot gets its user: of two servers one decides which workspace it is.
+    const decided = await ensureOwner(engine, identity, { workspace: owner.volumeName }, call)
+    if (decided.volumeName !== owner.volumeName || decided.archive !== undefined) return undefined
+  }
+  const ownUid = uidOf(identity, await info())
+  const volume =
+    before ??
+    (await makeWorkspace(engine, { name: owner.volumeName, uid: ownUid }, volumeLabels(identity, ownUid), policy, call))
+  // The files belong to the uid that the volume was made for, whatever the rule says today.
+  return { uid: uidFromLabels(volume.labels) ?? ownUid, isNew: !before }
 }
 
 function tellWeaker({ logger, telemetry }: PlacementDeps, { id }: ContainerDetails, drift: Drift | undefined): void {
@@ -229,8 +251,10 @@ function wantedSpec(
   found: ContainerDetails,
   { identity, volumeName }: Owner,
   runtime: ReadyRuntime,
-  policy: SandboxPolicy,
+  { policy, bind }: PlacementDeps,
 ): ContainerSpec | undefined {
-  const uid = uidFromLabels(found.labels)
-  return uid === undefined ? undefined : containerSpec(userPlace(identity, volumeName, uid, runtime), runtime, policy)
+  const uid = bind?.uid ?? uidFromLabels(found.labels)
+  return uid === undefined
+    ? undefined
+    : containerSpec(userPlace(identity, volumeName, uid, runtime, bind), runtime, policy)
 }

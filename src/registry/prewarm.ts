@@ -12,6 +12,8 @@ export interface PrewarmerDeps {
   readonly engine: Engine
   readonly room: Room
   readonly rule: PrewarmRule
+  /** True for a user whose sandbox stays between calls and is this server's to start. */
+  readonly isKept: (entry: Entry) => Promise<boolean>
   /** True while a user waits for a start. */
   readonly isBusy: () => boolean
   readonly logger: Logger
@@ -51,8 +53,10 @@ export class Prewarmer {
     this.#turn.clearQueue()
   }
 
-  async #warm({ identity, link, logger }: Entry): Promise<void> {
-    const { engine, rule, room, isBusy } = this.#deps
+  async #warm(entry: Entry): Promise<void> {
+    const { identity, link, logger } = entry
+    const { engine, rule, room, isKept, isBusy } = this.#deps
+    if (!(await isKept(entry))) return
     const owner = await resolveOwner(engine, identity)
     // What is in a backup comes back when it is asked for: that may take long, and much of the disk.
     if (owner.archive !== undefined || (rule === 'returning' && owner.isNew)) return

@@ -3,9 +3,12 @@ import type { Engine, EngineInfo } from '../engine/engine.ts'
 import { codeOf, SandboxError } from '../errors/sandbox-error.ts'
 import type { Logger } from '../lib/logger.ts'
 import { type EvictionReason, noTelemetry, type Telemetry } from '../lib/telemetry.ts'
+import type { SupervisorBinary } from '../runtimes/supervisor-binary.ts'
 import type { ReadyRuntime } from '../runtimes/image-builder.ts'
 import type { FetchCall, FetchedPackages, FetchRequest, FetchScene } from '../runtimes/fetch/package-fetcher.ts'
 import type { SandboxControl } from '../sandbox/control.ts'
+import type { SandboxFacts } from '../sandbox/facts.ts'
+import type { SandboxLink } from '../sandbox/link.ts'
 import type { PackageSupply } from '../sandbox/packages.ts'
 import { Sandbox } from '../sandbox/sandbox.ts'
 import { UserControl } from './control.ts'
@@ -26,9 +29,16 @@ import { fetchLabels, identityOf, type SandboxIdentity } from './identity.ts'
 import { IdleSweep } from './idle-sweep.ts'
 import type { AcquireOptions, ExistingOptions, SandboxLease, SandboxProvider } from './lease.ts'
 import { MemoryWatch, type MemoryReading } from './memory-watch.ts'
-import { policyFor, type UserProfile, type UserProfiles } from './modes/user-profile.ts'
+import { attach, type AttachedFacts } from './modes/attach.ts'
+import { boundDirectoryOf, type HostFacts } from './modes/bind-scene.ts'
+import { CallLeftovers } from './modes/call-leftovers.ts'
+import { EphemeralCalls } from './modes/ephemeral-calls.ts'
+import { modeRefuses } from './modes/mode-rules.ts'
+import type { ModeName } from './modes/mode.ts'
+import { placeCall } from './modes/place-call.ts'
+import { policyFor, rulesOf, type UserProfile, type UserProfiles } from './modes/user-profile.ts'
 import { findContainer, findWorkspace, resolveOwner } from './owner.ts'
-import { place, type PlacedSandbox, type PlacementOptions } from './placement.ts'
+import { place, type PlacedSandbox, type PlacementOptions, wantedRuntime } from './placement.ts'
 import type { DiskFloor, DiskState } from './quota/disk-floor.ts'
 import { QuotaWatch } from './quota/quota-watch.ts'
 import { WorkspaceQuota } from './quota/workspace-quota.ts'
@@ -37,9 +47,14 @@ import { claimSlot } from './pool/claim-slot.ts'
 import { Pool } from './pool/pool.ts'
 import { SlotLeftovers } from './pool/slot-leftovers.ts'
 import { Prewarmer, type PrewarmRule } from './prewarm.ts'
-import { sandboxFacts, type SandboxPolicy } from './sandbox-spec.ts'
+import { attachedFacts, sandboxFacts, type SandboxPolicy } from './sandbox-spec.ts'
 import { removeEverything } from './take-down.ts'
 import type { UserSandbox } from './user-sandbox.ts'
+
+/** What is made ready for a user's next call is kept for so long at most, in milliseconds: between two calls of an agent at work lie seconds. */
+const MAX_STANDBY_MS = 60_000
+/** Where nothing is known of the host, none of its directories is a workspace. */
+const NO_HOST: HostFacts = { engineIsLocal: false, secrets: [], directories: [] }
 
 export interface RegistryDeps {
   readonly engine: Engine
@@ -57,6 +72,12 @@ export interface RegistryDeps {
     fetch(request: FetchRequest, scene: FetchScene, call: FetchCall): Promise<FetchedPackages>
   }
   readonly forgetRuntime: (name: string) => void
+  /** The modes of the runtimes whose definitions name one. */
+  readonly runtimeModes?: ReadonlyMap<string, 'persistent' | 'ephemeral'>
+  /** For workspaces that are directories of this machine; without it there are none. */
+  readonly host?: HostFacts
+  /** The supervisor for the engine's platform, to be put into containers of the operator's. */
+  readonly supervisor?: (platform: string) => Promise<SupervisorBinary>
   /** Idle time after which a sandbox is frozen, in milliseconds; 0: never. */
   readonly freezeAfterMs: number
   /** How long a sandbox sleeps before its files are archived, in milliseconds; 0: never. Needs an archiver. */
@@ -114,6 +135,7 @@ export class Registry implements SandboxProvider {
   readonly #slotLeftovers: SlotLeftovers
   readonly #prewarmer: Prewarmer
   readonly #reconciler: Reconciler
+  readonly #callLeftovers: CallLeftovers
   #closed = false
 
   constructor(deps: RegistryDeps) {
@@ -128,16 +150,18 @@ export class Registry implements SandboxProvider {
     this.#census = new Census({ engine, installation, maxUsers: deps.maxSandboxes, telemetry })
     const holds = (id: string) => [...this.#entries].some(({ link }) => link.containerId === id)
     this.#frozenLeftovers = new FrozenLeftovers({ engine, installation, isOurs: holds, logger })
+    this.#callLeftovers = new CallLeftovers({ engine, installation, logger })
     const entries = new Entries({
       engine,
       logger,
       profileOf: (user) => profiles.of(user),
-      quotaOf: (profile, link, ofUser) =>
+      quotaOf: (profile, present, ofUser) =>
         new WorkspaceQuota({
           limits: policyFor(deps.policy, profile).workspace.limits,
           floor: deps.disk.floor,
           lookAtDisk: () => this.lookAtDisk(),
-          present: () => link.present,
+          // Of a directory or a container of the operator's the disk is not the engine's, nor the size ours to limit.
+          present: rulesOf(profile).workspace === 'volume' ? present : () => undefined,
           telemetry: this.#telemetry,
           logger: ofUser,
         }),
@@ -159,7 +183,7 @@ export class Registry implements SandboxProvider {
       entries,
       maxRunning: deps.maxRunning,
       queueTimeoutMs: deps.queueTimeoutMs,
-      evict: ({ link }, reason) => this.#evict(link, 0, reason),
+      evict: (entry, reason) => this.#evict(entry, 0, reason),
       telemetry,
     })
     this.#sweep = new IdleSweep({
@@ -167,7 +191,7 @@ export class Registry implements SandboxProvider {
       freezeAfterMs: deps.freezeAfterMs,
       shortestIdleMs: profiles.shortestIdleMs,
       freeze: ({ link }, minIdleMs) => this.#freeze(link, minIdleMs),
-      evict: ({ link }, minIdleMs) => this.#evict(link, minIdleMs, 'idle'),
+      evict: (entry, minIdleMs) => this.#evict(entry, minIdleMs, 'idle'),
       isWanted: (entry) => this.#room.isWaiting(entry),
     })
     const { archiver, archiveAfterMs } = deps
@@ -192,6 +216,8 @@ export class Registry implements SandboxProvider {
       engine,
       room: this.#room,
       rule: deps.prewarm ?? 'never',
+      isKept: async (entry) =>
+        rulesOf(entry.profile).container === 'ours, stays' && !(await this.#isEphemeral(entry, {})),
       isBusy: () => this.#limitStarts.pendingCount > 0,
       logger,
     })
@@ -214,7 +240,7 @@ export class Registry implements SandboxProvider {
         engine,
         entries,
         telemetry,
-        evict: ({ link }, minIdleMs) => this.#evict(link, minIdleMs, 'drift'),
+        evict: (entry, minIdleMs) => this.#evict(entry, minIdleMs, 'drift'),
         now: () => performance.now(),
       }),
       isBusy: (identity) => {
@@ -244,12 +270,17 @@ export class Registry implements SandboxProvider {
     options.signal?.throwIfAborted()
     const entry = this.#entry(user)
     const { link } = entry
+    if (!link.isUsable && (await this.#isEphemeral(entry, options))) return await this.#acquireCall(entry, options)
     const waiting = this.#room.enter(entry, options)
     if (waiting) await waiting
     try {
-      const { notice, runtime } = await link.ready(options)
-      if (entry.sandbox?.of.imageId !== runtime.imageId) {
-        entry.sandbox = { of: runtime, value: this.#sandbox(entry, runtime) }
+      const { notice, runtime, attached } = await link.ready(options)
+      if (entry.sandbox?.of.imageId !== runtime.imageId || entry.sandbox.attached !== attached) {
+        entry.sandbox = {
+          of: runtime,
+          attached,
+          value: this.#sandbox(entry, link, runtime, this.#facts(entry, runtime, attached)),
+        }
         // A new workspace has no past.
         if (notice !== 'created') this.#tidy(entry, entry.sandbox.value, notice === 'resumed' || notice === 'recreated')
       }
@@ -275,6 +306,10 @@ export class Registry implements SandboxProvider {
     if (this.#entries.find(identity)?.link.isUsable) return await this.acquire(user, options)
     const { engine } = this.#deps
     const call = options.signal ? { signal: options.signal } : {}
+    const { mode } = this.#entry(user).profile
+    // There is always one: the operator made it.
+    if (mode?.name === 'attach' || (mode?.name === 'bind' && wake))
+      return wake ? await this.acquire(user, options) : undefined
     const owner = await resolveOwner(engine, identity, call)
     const exists = wake
       ? owner.archive !== undefined || (await findWorkspace(engine, owner, call)) !== undefined
@@ -286,13 +321,25 @@ export class Registry implements SandboxProvider {
 
   control(user: string): SandboxControl {
     const { engine, runtimes, runtime } = this.#deps
+    const { mode, defaultMode } = this.#entry(user).profile
     return new UserControl({
       engine,
       identity: this.#identityOf(user),
+      mode: mode?.name ?? defaultMode,
       runtimes,
       snapshots: this.#deps.snapshots,
       prepareRuntime: (name, options) => runtime(name, options),
       whileDown: (change, signal) => this.#whileDown(this.#entry(user), change, signal),
+      endProcesses: async ({ signal, onProgress }) => {
+        const lease = await this.acquire(user, { ...(signal && { signal }), ...(onProgress && { onProgress }) })
+        try {
+          const client = await this.#entry(user).link.client(signal)
+          await client.killAll({ signal })
+          return lease.sandbox.facts.runtime
+        } finally {
+          lease.release()
+        }
+      },
       start: async ({ signal, onProgress }) => {
         const lease = await this.acquire(user, { ...(signal && { signal }), ...(onProgress && { onProgress }) })
         lease.release()
@@ -317,11 +364,16 @@ export class Registry implements SandboxProvider {
     return { user, end: () => this.#endAnonymous(user, identity) }
   }
 
-  /** Looks for what servers that were killed left behind: see {@link AnonymousLeftovers} and {@link FrozenLeftovers}. */
+  /** Looks for what servers that were killed left behind: see {@link AnonymousLeftovers}, {@link FrozenLeftovers} and {@link CallLeftovers}. */
   async lookForLeftovers(): Promise<{ readonly removed: number; readonly thawed: number; readonly suspects: number }> {
     const ofSessions = await this.#leftovers.look()
     const frozen = await this.#frozenLeftovers.look()
-    return { ...ofSessions, thawed: frozen.thawed, suspects: ofSessions.suspects + frozen.suspects }
+    const ofCalls = await this.#callLeftovers.look()
+    return {
+      removed: ofSessions.removed + ofCalls.removed,
+      thawed: frozen.thawed,
+      suspects: ofSessions.suspects + frozen.suspects + ofCalls.suspects,
+    }
   }
 
   /** Looks at the engine's disk now, and at workspaces that may have outgrown their limit. */
@@ -352,8 +404,11 @@ export class Registry implements SandboxProvider {
   /** How many sandboxes this server holds, by state: being started · used by a call · connected and not used · frozen. */
   states(): Readonly<Record<'starting' | 'in_use' | 'idle' | 'frozen', number>> {
     const states = { starting: 0, in_use: 0, idle: 0, frozen: 0 }
-    for (const { link } of this.#entries) {
-      if (link.rung === 'ready') states[link.leases > 0 ? 'in_use' : 'idle']++
+    for (const { link, calls } of this.#entries) {
+      if (calls) {
+        states.in_use += link.leases
+        states.idle += Number(calls.hasStandby)
+      } else if (link.rung === 'ready') states[link.leases > 0 ? 'in_use' : 'idle']++
       else if (link.rung === 'starting' || link.rung === 'frozen') states[link.rung]++
     }
     return states
@@ -377,7 +432,7 @@ export class Registry implements SandboxProvider {
     this.#prewarmer.stop()
     const poolClosed = this.#pool.close()
     await this.#archives?.stop()
-    if (evictIdle) await Promise.all([...this.#entries].map(({ link }) => this.#evict(link, 0, 'exit')))
+    if (evictIdle) await Promise.all([...this.#entries].map((entry) => this.#evict(entry, 0, 'exit')))
     await Promise.all([...this.#entries].map((entry) => this.#leave(entry)))
     await poolClosed
   }
@@ -389,6 +444,7 @@ export class Registry implements SandboxProvider {
   async #endAnonymous(user: string, identity: SandboxIdentity): Promise<void> {
     const entry = this.#entries.find(identity)
     try {
+      await entry?.calls?.close()
       // Without an entry nothing was ever made.
       await entry?.link.retire(() => removeEverything(this.#deps.engine, identity))
     } finally {
@@ -407,27 +463,102 @@ export class Registry implements SandboxProvider {
     logger: Logger,
     options: PlacementOptions,
   ): Promise<PlacedSandbox> {
-    const policy = policyFor(this.#deps.policy, profile)
-    const deps = {
+    const { host, info, supervisor } = this.#deps
+    const { mode } = profile
+    const deps = this.#placementDeps(profile, logger)
+    if (mode?.name === 'attach') {
+      if (!supervisor) throw new TypeError('no supervisor to put into a container')
+      const { idleExitMs } = deps.policy
+      return this.#measured(async () => {
+        const placed = await attach({ ...deps, supervisor, idleExitMs }, identity, mode, options.signal)
+        return { ...placed, how: 'found' as const, wanted: undefined, outdated: [] }
+      })
+    }
+    const start = async () => {
+      await this.#archives?.wake(identity)
+      return await this.#census.admit(identity, async () => {
+        const bind = await boundDirectoryOf(profile, host ?? NO_HOST, info)
+        // A slot starts nothing, so it waits for no turn.
+        const claimed = rulesOf(profile).pooled ? await claimSlot(deps, identity, profile.runtime, options) : undefined
+        if (claimed) return claimed
+        await this.#makeWay()
+        return await this.#limitStarts(() => place({ ...deps, bind }, identity, profile.runtime, options))
+      })
+    }
+    return this.#measured(() => this.#degraded.guard(identity.userHash, start))
+  }
+
+  #placementDeps(profile: UserProfile, logger: Logger) {
+    return {
       ...this.#deps,
-      policy,
+      policy: policyFor(this.#deps.policy, profile),
       hungBridges: this.#hungBridges,
       telemetry: this.#telemetry,
       pool: this.#pool,
       logger,
     }
-    const start = async () => {
-      await this.#archives?.wake(identity)
-      return await this.#census.admit(identity, async () => {
-        // A slot starts nothing, so it waits for no turn.
-        const isPersistent = (profile.mode?.name ?? profile.defaultMode) === 'persistent'
-        const claimed = isPersistent ? await claimSlot(deps, identity, profile.runtime, options) : undefined
-        if (claimed) return claimed
-        await this.#makeWay()
-        return await this.#limitStarts(() => place(deps, identity, profile.runtime, options))
-      })
+  }
+
+  /** Whether each call of the user has a container of its own: by the user's settings, else the runtime's definition, else for all. */
+  async #isEphemeral({ identity, profile, logger }: Entry, { signal }: AcquireOptions): Promise<boolean> {
+    const { engine, runtimes, runtimeModes } = this.#deps
+    const { mode, defaultMode } = profile
+    if (mode || !runtimeModes || runtimeModes.size === 0) return (mode?.name ?? defaultMode) === 'ephemeral'
+    const { name } = await wantedRuntime(
+      { engine, runtimes, logger },
+      identity,
+      profile.runtime,
+      signal ? { signal } : {},
+    )
+    return (runtimeModes.get(name) ?? defaultMode) === 'ephemeral'
+  }
+
+  /** A lease on a container for this call alone, which goes with the lease. */
+  async #acquireCall(entry: Entry, options: AcquireOptions): Promise<SandboxLease> {
+    const { link } = entry
+    const calls = (entry.calls ??= this.#calls(entry))
+    const waiting = this.#room.enter(entry, options)
+    if (waiting) await waiting
+    try {
+      const call = await calls.take(options)
+      const { runtime, isNew } = call.placed
+      let held = true
+      const release = () => {
+        // Its place is free when its container is gone.
+        if (held) void calls.end(call).finally(() => link.releaseLease())
+        held = false
+      }
+      const sandbox = this.#sandbox(entry, call, runtime, this.#facts(entry, runtime, undefined, 'ephemeral'))
+      return { sandbox, notice: isNew ? 'created' : undefined, release }
+    } catch (error) {
+      link.releaseLease()
+      throw error
     }
-    return this.#measured(() => this.#degraded.guard(identity.userHash, start))
+  }
+
+  #calls({ identity, profile, logger }: Entry): EphemeralCalls {
+    const deps = this.#placementDeps(profile, logger)
+    return new EphemeralCalls({
+      engine: deps.engine,
+      logger,
+      standbyMs: Math.min(profile.idleTimeoutMs || MAX_STANDBY_MS, MAX_STANDBY_MS),
+      mayKeepOne: () => this.#room.hasSpare,
+      make: (options) =>
+        this.#measured(async () => {
+          const wanted = await wantedRuntime(
+            deps,
+            identity,
+            profile.runtime,
+            options.signal ? { signal: options.signal } : {},
+          )
+          await this.#archives?.wake(identity)
+          const placed = await this.#census.admit(identity, async () => {
+            await this.#makeWay()
+            return await this.#limitStarts(() => placeCall(deps, identity, wanted.name, options))
+          })
+          return { ...placed, how: placed.isNew ? ('created' as const) : ('resumed' as const) }
+        }),
+    })
   }
 
   /** Users come before slots that nobody has. */
@@ -447,11 +578,17 @@ export class Registry implements SandboxProvider {
 
   #isBusy(identity: SandboxIdentity): boolean {
     const entry = this.#entries.find(identity)
-    return entry !== undefined && (entry.link.takesPlace || entry.link.isChanging || this.#room.isWaiting(entry))
+    return (
+      entry !== undefined &&
+      (entry.calls?.hasStandby === true ||
+        entry.link.takesPlace ||
+        entry.link.isChanging ||
+        this.#room.isWaiting(entry))
+    )
   }
 
   /** A start as its waiters see it: the turn that starts take, and the build of an image, are in its time. */
-  async #measured(start: () => Promise<PlacedSandbox>): Promise<PlacedSandbox> {
+  async #measured<T extends Pick<PlacedSandbox, 'how'>>(start: () => Promise<T>): Promise<T> {
     const started = performance.now()
     let outcome: string = 'internal'
     try {
@@ -466,8 +603,9 @@ export class Registry implements SandboxProvider {
     }
   }
 
-  async #evict(link: UserSandbox, minIdleMs: number, reason: EvictionReason): Promise<boolean> {
-    const evicted = await link.evict(minIdleMs)
+  async #evict({ link, calls }: Entry, minIdleMs: number, reason: EvictionReason): Promise<boolean> {
+    const evicted = calls ? await calls.dropStandby() : await link.evict(minIdleMs)
+    if (calls && evicted) this.#room.onLessUse()
     if (evicted) this.#telemetry.sandboxEvicted(reason)
     return evicted
   }
@@ -478,7 +616,8 @@ export class Registry implements SandboxProvider {
     return frozen
   }
 
-  async #leave({ link, logger }: Entry): Promise<void> {
+  async #leave({ link, calls, logger }: Entry): Promise<void> {
+    await calls?.close()
     try {
       await link.thawToLeave()
     } catch (error) {
@@ -499,12 +638,29 @@ export class Registry implements SandboxProvider {
       .finally(() => link.releaseLease())
   }
 
-  #sandbox({ identity, profile, logger, link, quota }: Entry, runtime: ReadyRuntime): Sandbox {
-    const { policy, packages } = this.#deps
-    const facts = sandboxFacts(runtime, policyFor(policy, profile), profile.idleTimeoutMs)
+  #facts(
+    { profile }: Entry,
+    runtime: ReadyRuntime,
+    attached: AttachedFacts | undefined,
+    mode: ModeName = profile.mode?.name ?? 'persistent',
+  ): SandboxFacts {
+    const { policy } = this.#deps
+    return attached
+      ? attachedFacts(runtime, attached, policy.maxTimeoutMs)
+      : sandboxFacts(runtime, policyFor(policy, profile), profile.idleTimeoutMs, mode)
+  }
+
+  #sandbox({ identity, logger, quota }: Entry, link: SandboxLink, runtime: ReadyRuntime, facts: SandboxFacts): Sandbox {
+    const { packages } = this.#deps
     const labels = fetchLabels(identity.installation, identity.userHash)
     const scene = { runtime, labels, sandboxNetwork: facts.network }
-    const supply: PackageSupply = { fetch: (request, options) => packages.fetch(request, scene, options) }
+    const supply: PackageSupply = {
+      fetch: (request, options) => {
+        // They would be for another image, and the program that installs them is not there.
+        if (facts.mode === 'attach') return Promise.reject(modeRefuses(facts.mode, 'install_packages'))
+        return packages.fetch(request, scene, options)
+      },
+    }
     return new Sandbox(link, facts, supply, logger, quota)
   }
 }

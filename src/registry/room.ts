@@ -2,7 +2,8 @@ import { SandboxError } from '../errors/sandbox-error.ts'
 import type { EvictionReason, Telemetry } from '../lib/telemetry.ts'
 import { formatDuration } from '../lib/units.ts'
 import type { CallPlace } from './admission.ts'
-import { type Entries, type Entry, mayBeEvicted } from './entries.ts'
+import { type Entries, type Entry, mayBeEvicted, placesOf } from './entries.ts'
+import { rulesOf } from './modes/user-profile.ts'
 
 export interface RoomDeps {
   readonly entries: Entries
@@ -57,7 +58,7 @@ export class Room {
   /** Places that are taken. */
   get taken(): number {
     let taken = 0
-    for (const { link } of this.#deps.entries) if (link.takesPlace) taken++
+    for (const entry of this.#deps.entries) taken += placesOf(entry)
     return taken
   }
 
@@ -76,7 +77,7 @@ export class Room {
    */
   enter(entry: Entry, { signal, place }: EnterOptions): Promise<void> | undefined {
     const { link } = entry
-    if (link.keepsPlace || (this.#queue.size === 0 && this.#isRoomFor(entry))) {
+    if (this.#keepsPlace(entry) || (this.#queue.size === 0 && this.#isRoomFor(entry))) {
       link.addLease()
       return undefined
     }
@@ -97,16 +98,22 @@ export class Room {
     return false
   }
 
-  #isRoomFor({ link }: Entry): boolean {
-    if (link.keepsPlace) return true
+  #isRoomFor(entry: Entry): boolean {
+    if (this.#keepsPlace(entry)) return true
     let taken = 0
-    for (const other of this.#deps.entries) if (other.link !== link && other.link.takesPlace) taken++
+    for (const other of this.#deps.entries) if (other !== entry || other.calls) taken += placesOf(other)
     return taken < this.#deps.maxRunning
+  }
+
+  /** True for a user who needs no further place: of those with a container for each call, when one is ready. */
+  #keepsPlace({ link, calls, profile }: Entry): boolean {
+    if (!rulesOf(profile).takesPlace) return true
+    return calls ? calls.hasStandby : link.keepsPlace
   }
 
   #idle(): Entry[] {
     return [...this.#deps.entries]
-      .filter((entry) => mayBeEvicted(entry) && entry.link.isConnected && entry.link.leases === 0)
+      .filter((entry) => mayBeEvicted(entry) && canSleep(entry))
       .sort((a, b) => b.link.idleMs - a.link.idleMs)
   }
 
@@ -191,4 +198,9 @@ export class Room {
       { hint: `Call again in ${formatDuration(retryAfterMs)}.`, retryAfterMs },
     )
   }
+}
+
+/** True when putting it to sleep, if its supervisor agrees, makes a place free. */
+function canSleep({ link, calls }: Entry): boolean {
+  return link.leases === 0 && (calls ? calls.hasStandby : link.isConnected)
 }

@@ -6,6 +6,7 @@ import type { RuntimeDefinition } from '../runtimes/definition.ts'
 import type { ReadyRuntime } from '../runtimes/ready-runtime.ts'
 import { identityOf } from './identity.ts'
 import { readChoice } from './runtime-choice.ts'
+import type { ModeName } from './modes/mode.ts'
 import { policyFor, type UserProfile } from './modes/user-profile.ts'
 import { limitsOf, packageManagerOf, type SandboxPolicy, WORKSPACE } from './sandbox-spec.ts'
 
@@ -26,6 +27,7 @@ export interface RuntimeInfoDeps {
 export interface RuntimeInfo {
   readonly name: string
   readonly description: string
+  readonly mode: ModeName
   readonly workspace: string
   /** Whether the engine has the image; unknown when it does not answer. */
   readonly image: 'ready' | 'not built' | 'unknown'
@@ -34,7 +36,8 @@ export interface RuntimeInfo {
   readonly packageManager: string
   /** True when install_packages can download. */
   readonly installs: boolean
-  readonly limits: ContainerLimits
+  /** Undefined for a container of the operator's, whose limits show when it is used. */
+  readonly limits: ContainerLimits | undefined
   readonly maxTimeoutMs: number
   readonly network: 'none' | 'bridge'
   /** Names of the runtimes that sandbox_manage can switch to. */
@@ -48,6 +51,7 @@ const ENGINE_MS = 2000
 export async function runtimeInfo(deps: RuntimeInfoDeps, user: string): Promise<RuntimeInfo> {
   const { engine, installation, policy, runtimes } = deps
   const profile = deps.profileOf(user)
+  if (profile.mode?.name === 'attach') return attachedInfo(policy, profile.mode.directory)
   let name = profile.runtime
   let image: RuntimeInfo['image'] = 'unknown'
   let ready: ReadyRuntime | undefined
@@ -66,6 +70,7 @@ export async function runtimeInfo(deps: RuntimeInfoDeps, user: string): Promise<
   return {
     name,
     description: definition.description ?? '',
+    mode: profile.mode?.name ?? definition.mode ?? profile.defaultMode,
     workspace: WORKSPACE,
     image,
     contents: ready?.contents,
@@ -75,5 +80,23 @@ export async function runtimeInfo(deps: RuntimeInfoDeps, user: string): Promise<
     maxTimeoutMs: policy.maxTimeoutMs,
     network,
     runtimes,
+  }
+}
+
+/** What can be said of a container of the operator's before it is looked at. */
+function attachedInfo({ maxTimeoutMs }: SandboxPolicy, directory: string | undefined): RuntimeInfo {
+  return {
+    name: 'attached',
+    description: 'a container of the operator’s, with what is in it',
+    mode: 'attach',
+    workspace: directory ?? 'the working directory of the container',
+    image: 'ready',
+    contents: undefined,
+    packageManager: 'pip',
+    installs: false,
+    limits: undefined,
+    maxTimeoutMs,
+    network: 'bridge',
+    runtimes: [],
   }
 }

@@ -5,6 +5,9 @@ import { BRIDGE_UID, SUPERVISOR_PATH } from '../supervisor/protocol.ts'
 import type { WorkspaceLimits } from './quota/limits.ts'
 import { fixedSettings } from './fixed-settings.ts'
 import { containerLabels, LABEL, type SandboxIdentity } from './identity.ts'
+import type { AttachedFacts } from './modes/attach.ts'
+import type { BoundDirectory } from './modes/bound-directory.ts'
+import type { ModeName } from './modes/mode.ts'
 
 export const WORKSPACE = '/workspace'
 export const SPOOL_DIR = '/tmp/.sandbox'
@@ -69,6 +72,8 @@ export interface ContainerPlace {
   readonly uid: number
   /** Of its workspace. */
   readonly volumeName: string
+  /** Its workspace instead. */
+  readonly bind?: BoundDirectory | undefined
 }
 
 /** The place of a user's own container, on their workspace volume. */
@@ -77,13 +82,14 @@ export function userPlace(
   volumeName: string,
   uid: number,
   { name, digest }: ReadyRuntime,
+  bind?: BoundDirectory,
 ): ContainerPlace {
-  return { name: identity.containerName, labels: containerLabels(identity, name, digest, uid), uid, volumeName }
+  return { name: identity.containerName, labels: containerLabels(identity, name, digest, uid), uid, volumeName, bind }
 }
 
 /** The container of a sandbox. */
 export function containerSpec(
-  { name, labels, uid, volumeName }: ContainerPlace,
+  { name, labels, uid, volumeName, bind }: ContainerPlace,
   runtime: ReadyRuntime,
   policy: SandboxPolicy,
 ): ContainerSpec {
@@ -114,15 +120,23 @@ export function containerSpec(
       String(Math.ceil(policy.idleExitMs / 1000)),
     ],
     workDir: WORKSPACE,
-    volume: { name: volumeName, mountPath: WORKSPACE },
+    ...(bind
+      ? { bind: { source: bind.directory, mountPath: WORKSPACE }, gid: bind.gid }
+      : { volume: { name: volumeName, mountPath: WORKSPACE } }),
     limits,
     network,
     ...(ociRuntime === undefined ? {} : { ociRuntime }),
   }
 }
 
-export function sandboxFacts(runtime: ReadyRuntime, policy: SandboxPolicy, idleTimeoutMs: number): SandboxFacts {
+export function sandboxFacts(
+  runtime: ReadyRuntime,
+  policy: SandboxPolicy,
+  idleTimeoutMs: number,
+  mode: ModeName = 'persistent',
+): SandboxFacts {
   return {
+    mode,
     runtime: runtime.name,
     workspace: WORKSPACE,
     spoolDir: SPOOL_DIR,
@@ -136,6 +150,33 @@ export function sandboxFacts(runtime: ReadyRuntime, policy: SandboxPolicy, idleT
     packages: packagesOf(runtime),
     limits: limitsOf(runtime, policy),
     idleTimeoutMs,
+  }
+}
+
+/** Of a container of the operator's: what is installed there, and how, is not ours to know. */
+export function attachedFacts(runtime: ReadyRuntime, attached: AttachedFacts, maxTimeoutMs: number): SandboxFacts {
+  const { workspace, spoolDir, network, limits, path } = attached
+  const {
+    PYTHONUSERBASE: _base,
+    PIP_BREAK_SYSTEM_PACKAGES: _pip,
+    LD_LIBRARY_PATH: _libraries,
+    ...general
+  } = COMMAND_ENV
+  return {
+    mode: 'attach',
+    runtime: runtime.name,
+    workspace,
+    spoolDir,
+    env: { ...general, HOME: workspace, PATH: path ?? DEFAULT_PATH },
+    packageManager: 'pip',
+    network,
+    maxTimeoutMs,
+    description: runtime.description,
+    imageId: runtime.imageId,
+    digest: runtime.digest,
+    packages: [],
+    limits,
+    idleTimeoutMs: 0,
   }
 }
 

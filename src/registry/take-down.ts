@@ -1,6 +1,7 @@
 import type { Engine } from '../engine/engine.ts'
 import { isSandboxError } from '../errors/sandbox-error.ts'
 import type { SandboxIdentity } from './identity.ts'
+import { removeCallContainers } from './modes/call-containers.ts'
 import { findContainer, findWorkspace, type Owner, removeOwner, replaceOwner, resolveOwner } from './owner.ts'
 import { removeChoice } from './runtime-choice.ts'
 import { forgetSleep } from './sleep-note.ts'
@@ -34,6 +35,7 @@ export async function removeEverything(engine: Engine, identity: SandboxIdentity
 }
 
 async function removeContainerOf(engine: Engine, owner: Owner): Promise<void> {
+  await removeCallContainers(engine, owner.identity)
   // A slot, and beside it one of the user's own, if a server was killed between the two.
   for (const name of owner.containerNames) {
     const found = await findContainer(engine, { ...owner, containerNames: [name] })

@@ -11,16 +11,28 @@ import { HOLD_MS, underHold } from './eviction-hold.ts'
 import { noticeFrom, type Notice, type Rung } from './ladder.ts'
 import type { Outdated } from './reconcile/drift.ts'
 import { Cuts } from './recovery/cuts.ts'
+import type { AttachedFacts } from './modes/attach.ts'
 import type { PlacedSandbox, PlacementOptions } from './placement.ts'
 
 export interface UserSandboxDeps {
   readonly engine: Engine
   readonly place: (options: PlacementOptions) => Promise<PlacedSandbox>
   readonly logger: Logger
+  /** False for a container of the operator's: it is never frozen, thawed or removed. */
+  readonly isOurs?: boolean
   /** Told when its place may have become free, or be had by an eviction: it is no longer in use, or gone. */
   readonly onLessUse?: () => void
   /** Told after each thaw, with the milliseconds that its waiters waited. */
   readonly onThaw?: (ms: number) => void
+}
+
+/** What a call needs to know of a sandbox that answers. */
+export interface ReadySandbox {
+  /** What the caller must be told. */
+  readonly notice: Notice | undefined
+  readonly runtime: ReadyRuntime
+  /** Of a container of the operator's. */
+  readonly attached: AttachedFacts | undefined
 }
 
 /** What is done to a sandbox that nothing may be started in meanwhile. */
@@ -145,14 +157,15 @@ export class UserSandbox implements SandboxLink {
   }
 
   /** Resolves when the supervisor answers, with what the caller must be told, and the runtime that runs. */
-  async ready(options: PlacementOptions): Promise<{ notice: Notice | undefined; runtime: ReadyRuntime }> {
+  async ready(options: PlacementOptions): Promise<ReadySandbox> {
     const before = this.#toldBoot
     const thawsBefore = this.#toldThaws
     const placed = this.#usable() ?? (await this.#startFor(options))
     this.#toldBoot = bootOf(placed)
     this.#toldThaws = this.#thaws
     const wasThawed = this.#thaws !== thawsBefore
-    return { notice: noticeOf(before, placed, wasThawed), runtime: placed.runtime }
+    const { runtime, attached } = placed
+    return { notice: noticeOf(before, placed, wasThawed), runtime, attached }
   }
 
   async client(signal?: AbortSignal): Promise<SupervisorClient> {
@@ -200,7 +213,7 @@ export class UserSandbox implements SandboxLink {
    */
   async look(): Promise<void> {
     const placed = this.#placed
-    if (!placed || this.#starting || this.#changing) return
+    if (!placed || this.#starting || this.#changing || this.#deps.isOurs === false) return
     const found = await this.#deps.engine.containers.inspect(placed.containerId)
     if (this.#placed !== placed || this.#starting || this.#changing) return
     this.#frozen = found?.state === 'paused'
@@ -243,7 +256,7 @@ export class UserSandbox implements SandboxLink {
 
   /** What is there, if this server does nothing with it. */
   #idle(): PlacedSandbox | undefined {
-    if (this.#leases > 0 || this.#starting || this.#changing) return undefined
+    if (this.#leases > 0 || this.#starting || this.#changing || this.#deps.isOurs === false) return undefined
     return this.isConnected ? this.#placed : undefined
   }
 

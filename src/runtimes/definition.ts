@@ -124,6 +124,10 @@ export const runtimeSchema = z
       .describe('What install_packages uses when the caller names nothing else; pip if absent.'),
     cache_image: z.boolean().default(true).describe('false: build anew whenever the server starts.'),
     limits: limits.optional(),
+    mode: z
+      .enum(['persistent', 'ephemeral'])
+      .optional()
+      .describe('How its sandboxes live, in place of the server’s setting; what is set for a user comes first.'),
     network: z
       .enum(['none', 'bridge'])
       .optional()
@@ -190,6 +194,7 @@ export interface RuntimeDefinition {
   readonly cacheImage: boolean
   readonly packageManager?: 'pip' | 'npm' | 'apt' | 'cargo'
   readonly limits?: Partial<ContainerLimits>
+  readonly mode?: 'persistent' | 'ephemeral'
   readonly network?: 'none' | 'bridge'
   readonly ociRuntime?: string
   readonly check?: readonly string[]
@@ -230,6 +235,7 @@ function toDefinition(parsed: Parsed): RuntimeDefinition {
     cacheImage: parsed.cache_image,
     ...(parsed.default_manager && { packageManager: parsed.default_manager }),
     ...(parsed.limits && { limits: toLimits(parsed.limits) }),
+    ...(parsed.mode && { mode: parsed.mode }),
     ...(parsed.network && { network: parsed.network }),
     ...(parsed.oci_runtime && { ociRuntime: parsed.oci_runtime }),
     ...(parsed.check && { check: parsed.check }),

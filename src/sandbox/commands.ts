@@ -46,6 +46,10 @@ export interface ProgressBeat {
 /** Between SIGTERM and SIGKILL, in milliseconds. */
 const GRACE_MS = 1000
 const PROGRESS_MS = 3000
+/** After its timeout and the grace a command is told to have ended within this time, in milliseconds. */
+const END_MS = 10_000
+/** What a wait in the protocol can say. */
+const MAX_WAIT_MS = 2 ** 32 - 1
 const LAST_LINE_BYTES = 512
 const HEAD_SHARE = 0.2
 /** Sizes that still fit in one frame together. */
@@ -111,7 +115,7 @@ export class Commands {
       private: spec.private ?? false,
       timeoutMs: spec.timeoutMs,
       graceMs: GRACE_MS,
-      waitMs: spec.waitMs,
+      waitMs: this.#waitMs(spec),
       head,
       tail: spec.maxOutputBytes - head,
       cwd,
@@ -122,6 +126,19 @@ export class Commands {
           : envList({ ...this.#facts.env, PWD: cwd, ...checkedEnv(spec.env) }),
       stdin: spec.stdin === undefined ? new Uint8Array(0) : Buffer.from(spec.stdin),
     }
+  }
+
+  /** Where nothing outlives the call, a command is waited for to its end: what still ran after the wait would be lost with its output. */
+  #waitMs({ waitMs, timeoutMs }: CommandSpec): number {
+    if (this.#facts.mode !== 'ephemeral') return waitMs
+    if (waitMs > 0) return Math.min(timeoutMs + GRACE_MS + END_MS, MAX_WAIT_MS)
+    throw new SandboxError(
+      'invalid_argument',
+      'Nothing runs on in the background here: each call has a sandbox of its own.',
+      {
+        hint: 'Leave wait_s out: the call waits until the command ends, or timeout_s is over.',
+      },
+    )
   }
 
   /** Ends the command of `key`. If the way to it is lost, its own timeout ends it. */

@@ -40,6 +40,9 @@ export interface SandboxControl {
     wanted: string | undefined,
     options: ControlOptions,
   ): Promise<{ readonly snapshot: Snapshot; readonly runtime: string }>
-  /** Nothing is left: no container, no files, no choice of runtime. The next use makes a new sandbox. */
-  destroy(options: ControlOptions): Promise<void>
+  /**
+   * Nothing is left: no container, no files, no choice of runtime. The next use makes a new sandbox. Files in a directory of the operator's machine
+   * stay.
+   */
+  destroy(options: ControlOptions): Promise<{ readonly filesKept: boolean }>
 }

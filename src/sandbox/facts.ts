@@ -1,5 +1,10 @@
 /** What is fixed for a sandbox while its container lives. Paths are inside the container. */
 export interface SandboxFacts {
+  /**
+   * persistent: what runs goes on between calls · ephemeral: each call has a container of its own, and nothing but the files outlives it · bind: persistent,
+   * on a directory of the operator's machine · attach: in a container that is the operator's.
+   */
+  readonly mode: 'persistent' | 'ephemeral' | 'bind' | 'attach'
   /** Name of its runtime. */
   readonly runtime: string
   readonly workspace: string

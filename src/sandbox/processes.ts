@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { SandboxError } from '../errors/sandbox-error.ts'
+import { isSandboxError, SandboxError } from '../errors/sandbox-error.ts'
 import { firstCharacter, wholeCharacters } from '../lib/utf8.ts'
 import type { SupervisorClient } from '../supervisor/client.ts'
 import type { CommandOutput, CommandSummary, OutputPage } from '../supervisor/protocol.ts'
@@ -61,10 +61,10 @@ const PORT_POLL_MS = 100
 /** The commands of a sandbox that run on, or have ended and are still remembered. */
 export class Processes {
   readonly #link: SandboxLink
-  readonly #facts: Pick<SandboxFacts, 'spoolDir'>
+  readonly #facts: Pick<SandboxFacts, 'spoolDir' | 'mode'>
   readonly #space: Space
 
-  constructor(link: SandboxLink, facts: Pick<SandboxFacts, 'spoolDir'>, space: Space = AMPLE_SPACE) {
+  constructor(link: SandboxLink, facts: Pick<SandboxFacts, 'spoolDir' | 'mode'>, space: Space = AMPLE_SPACE) {
     this.#link = link
     this.#facts = facts
     this.#space = space
@@ -132,7 +132,9 @@ export class Processes {
     try {
       return await overLink(this.#link, repeat, signal, ask)
     } catch (error) {
-      throw commandFault(error, id)
+      const fault = commandFault(error, id)
+      if (this.#facts.mode === 'ephemeral' && isSandboxError(fault, 'not_found')) throw endedWithItsCall(fault)
+      throw fault
     }
   }
 
@@ -222,6 +224,12 @@ export class Processes {
       reached,
     }
   }
+}
+
+function endedWithItsCall({ message }: SandboxError): SandboxError {
+  return new SandboxError('not_found', message, {
+    hint: 'Each call has a sandbox of its own here: processes and their output end with the call that started them. Run it again.',
+  })
 }
 
 /** Cuts a page so that it holds whole characters; what is cut at its end comes with the next page. */

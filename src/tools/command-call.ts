@@ -79,18 +79,19 @@ export interface PresentedCommand {
 
 /** A command's outcome in both forms. */
 export function presentCommand(outcome: CommandOutcome, sandbox: Sandbox): PresentedCommand {
-  const shown = renderCaptured(outcome)
+  const isKept = sandbox.facts.mode !== 'ephemeral'
+  const shown = renderCaptured(outcome, isKept)
   const omittedBytes = shown.stdout.omittedBytes + shown.stderr.omittedBytes
   return {
     text: joinStreams(shown.stdout.text, shown.stderr.text),
     footer: [
       stateWords(outcome),
       formatDuration(outcome.durationMs),
-      omittedBytes > 0 ? omitted(outcome, omittedBytes) : undefined,
-      whatGoesOn(outcome),
+      omittedBytes > 0 ? omitted(outcome, omittedBytes, isKept) : undefined,
+      whatGoesOn(outcome, isKept),
       outcome.cwd === sandbox.facts.workspace ? undefined : `cwd ${makeVisible(outcome.cwd)}`,
     ],
-    structured: structured(outcome, shown, omittedBytes > 0),
+    structured: structured(outcome, shown, omittedBytes > 0, isKept),
   }
 }
 
@@ -103,20 +104,24 @@ function timeoutMs(asked: number | undefined, maxTimeoutMs: number): number {
   })
 }
 
-function omitted(outcome: CommandOutcome, bytes: number): string {
+/** `isKept`: the process and its output outlive the call. */
+function omitted(outcome: CommandOutcome, bytes: number, isKept: boolean): string {
+  if (!isKept) return `${formatBytes(bytes)} omitted: redirect it to a file, or raise max_output_bytes`
   const logs = [outcome.stdoutLog, outcome.stderrLog].filter((log) => log !== undefined)
   return [`${formatBytes(bytes)} omitted, process_read process_id=${outcome.id}`, ...logs].join(' or ')
 }
 
-function whatGoesOn(outcome: CommandOutcome): string | undefined {
+function whatGoesOn(outcome: CommandOutcome, isKept: boolean): string | undefined {
+  if (!isKept) return outcome.leftRunning ? 'what it started ended with this call' : undefined
   if (outcome.status === 'running') {
     return `goes on as process_id=${outcome.id}: follow with process_read, end with process_write signal=term`
   }
   return outcome.leftRunning ? `what it started goes on as process_id=${outcome.id}` : undefined
 }
 
-function structured(outcome: CommandOutcome, shown: CapturedText, isCut: boolean) {
-  const isReachable = outcome.status === 'running' || outcome.leftRunning || isCut
+function structured(outcome: CommandOutcome, shown: CapturedText, isCut: boolean, isKept: boolean) {
+  const isReachable = isKept && (outcome.status === 'running' || outcome.leftRunning || isCut)
+  const { stdoutLog, stderrLog } = isKept ? outcome : {}
   return {
     ...stateFields(outcome),
     stdout: shown.stdout.text,
@@ -126,9 +131,9 @@ function structured(outcome: CommandOutcome, shown: CapturedText, isCut: boolean
     stdout_omitted_bytes: shown.stdout.omittedBytes,
     stderr_omitted_bytes: shown.stderr.omittedBytes,
     ...(isReachable ? { process_id: outcome.id } : {}),
-    ...(outcome.leftRunning ? { left_running: true } : {}),
-    ...(outcome.stdoutLog === undefined ? {} : { log_path: outcome.stdoutLog }),
-    ...(outcome.stderrLog === undefined ? {} : { stderr_log_path: outcome.stderrLog }),
+    ...(outcome.leftRunning && isKept ? { left_running: true } : {}),
+    ...(stdoutLog === undefined ? {} : { log_path: stdoutLog }),
+    ...(stderrLog === undefined ? {} : { stderr_log_path: stderrLog }),
     duration_ms: tenths(outcome.durationMs),
     cpu_ms: tenths(outcome.cpuMs),
     max_rss_bytes: outcome.maxRssBytes,

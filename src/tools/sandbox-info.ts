@@ -20,6 +20,7 @@ export const sandboxInfo = defineTool({
   input: z.strictObject({}),
   output: z.object({
     state: z.enum(['ready', 'busy']),
+    mode: z.enum(['persistent', 'ephemeral', 'bind', 'attach']),
     runtime: z.string(),
     description: z.string(),
     packages: z.record(z.string(), z.array(z.string())),
@@ -53,6 +54,7 @@ export const sandboxInfo = defineTool({
       ]),
       structured: {
         state,
+        mode: facts.mode,
         runtime: facts.runtime,
         description: facts.description,
         packages: Object.fromEntries(facts.packages.map(({ manager, packages }) => [manager, [...packages]])),
@@ -71,6 +73,13 @@ export const sandboxInfo = defineTool({
   },
 })
 
+/** What is worth saying of a mode. */
+const MODES: Readonly<Partial<Record<SandboxFacts['mode'], string>>> = {
+  ephemeral: 'Mode: ephemeral. Each call has a sandbox of its own; nothing but the files outlives it.',
+  bind: 'Mode: bind. The workspace is a directory of the operator’s machine: what is changed or deleted here is so there.',
+  attach: 'Mode: attach. This is a container of the operator’s, with the limits and protections that it has, if any.',
+}
+
 function describe(facts: SandboxFacts, use: SandboxUse, system: SystemInventory, space: Space): string[] {
   const versions = Object.entries(system.programs).map(([name, version]) => `${name} ${version}`)
   const packages = facts.packages.map(({ manager, packages: names }) => `${manager}: ${names.join(', ')}`)
@@ -79,18 +88,24 @@ function describe(facts: SandboxFacts, use: SandboxUse, system: SystemInventory,
   const processes = use.processes === undefined ? '' : `${use.processes} of `
   return [
     `Runtime: ${facts.runtime}: ${facts.description}`,
+    ...[MODES[facts.mode]].filter((line) => line !== undefined),
     ...(packages.length === 0 ? [] : [`Packages: ${packages.join('; ')}`]),
     `Image: ${facts.imageId}`,
     `System: ${[system.os, system.architecture].filter((part) => part !== undefined).join(', ') || 'unknown'}`,
     `Versions: ${versions.join(', ') || 'unknown'}`,
-    `Memory: ${memory}${formatBytes(memoryLimit)}${use.oomKills > 0 ? `, ${use.oomKills} killed for lack of it` : ''}`,
-    `CPU: ${facts.limits.cpus}${use.cpuMs === undefined ? '' : `, ${formatDuration(use.cpuMs)} used`}`,
-    `Processes: ${processes}${facts.limits.pids}`,
+    `Memory: ${memory}${limit(memoryLimit, formatBytes)}${use.oomKills > 0 ? `, ${use.oomKills} killed for lack of it` : ''}`,
+    `CPU: ${limit(facts.limits.cpus)}${use.cpuMs === undefined ? '' : `, ${formatDuration(use.cpuMs)} used`}`,
+    `Processes: ${processes}${limit(facts.limits.pids)}`,
     ...use.disks.map((disk) => `Disk ${disk.path}: ${diskWords(disk)}`),
     ...allowed(space),
     `Network: ${facts.network === 'none' ? 'none' : 'open'}`,
-    `Longest command: ${formatDuration(facts.maxTimeoutMs)}; largest file: ${formatBytes(facts.limits.fileBytes)}`,
+    `Longest command: ${formatDuration(facts.maxTimeoutMs)}; largest file: ${limit(facts.limits.fileBytes, formatBytes)}`,
   ]
+}
+
+/** 0: a container that is not ours need not have any. */
+function limit(value: number, format: (value: number) => string = String): string {
+  return value > 0 ? format(value) : 'no limit'
 }
 
 function diskWords({ freeBytes, sizeBytes, content }: DiskUse): string {
@@ -114,16 +129,22 @@ function limits(
   { allowedBytes, allowedFiles }: Space,
 ): Record<string, number> {
   return {
-    memory_bytes: use.memoryLimitBytes ?? set.memoryBytes,
-    cpus: set.cpus,
-    processes: set.pids,
-    tmp_bytes: set.tmpBytes,
-    file_bytes: set.fileBytes,
-    open_files: set.openFiles,
+    ...whereSet({
+      memory_bytes: use.memoryLimitBytes ?? set.memoryBytes,
+      cpus: set.cpus,
+      processes: set.pids,
+      tmp_bytes: set.tmpBytes,
+      file_bytes: set.fileBytes,
+      open_files: set.openFiles,
+    }),
     ...(allowedBytes === undefined ? {} : { workspace_bytes: allowedBytes }),
     ...(allowedFiles === undefined ? {} : { workspace_files: allowedFiles }),
     timeout_s: maxTimeoutMs / 1000,
   }
+}
+
+function whereSet(limits: Record<string, number>): Record<string, number> {
+  return Object.fromEntries(Object.entries(limits).filter(([, value]) => value > 0))
 }
 
 function present(use: SandboxUse): Record<string, number> {

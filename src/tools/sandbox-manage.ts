@@ -43,7 +43,8 @@ export const sandboxManage = defineManagingTool({
       structured: {
         action,
         ...done.structured,
-        files_kept: action !== 'destroy' && action !== 'restore' && (action !== 'reset' || keepFiles),
+        files_kept:
+          done.filesKept ?? (action !== 'destroy' && action !== 'restore' && (action !== 'reset' || keepFiles)),
         processes_kept: action === 'snapshot',
       },
     }
@@ -60,6 +61,8 @@ interface ManageArgs {
 interface Done {
   readonly text: string
   readonly footer: readonly string[]
+  /** Where that is not so by the action alone. */
+  readonly filesKept?: boolean
   readonly structured: { readonly runtime?: string; readonly snapshot?: string; readonly snapshots?: string[] }
 }
 
@@ -74,15 +77,18 @@ function checkArguments({ action, runtime, snapshot }: ManageArgs, control: Sand
   throw new SandboxError('invalid_argument', what, { hint: known })
 }
 
+const KEPT = 'Files in /workspace are kept, processes and /tmp are gone.'
+
 async function act(args: ManageArgs, { control, ...options }: ControlContext): Promise<Done> {
   if (args.action === 'snapshot') return await take(args.snapshot, control, options)
   if (args.action === 'restore') return await bringBack(args.snapshot, control, options)
   if (args.action === 'destroy') {
-    await control.destroy(options)
+    const { filesKept } = await control.destroy(options)
     return {
-      text: 'Files and processes are gone.',
+      text: filesKept ? KEPT : 'Files and processes are gone.',
       footer: ['no sandbox: the next call makes a new one'],
       structured: {},
+      filesKept,
     }
   }
   return await makeAnew(args, control, options)
@@ -117,7 +123,7 @@ async function makeAnew(
   const start = () => (isEmptied ? control.startOver(options) : control.restart(options))
   const runtime = wanted === undefined ? await start() : await control.useRuntime(wanted, options)
   return {
-    text: isEmptied ? 'Files and processes are gone.' : 'Files in /workspace are kept, processes and /tmp are gone.',
+    text: isEmptied ? 'Files and processes are gone.' : KEPT,
     footer: running(runtime),
     structured: { runtime },
   }

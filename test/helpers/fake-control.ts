@@ -42,8 +42,9 @@ export class FakeControl implements SandboxControl {
     return { snapshot: { ...SNAPSHOT, name: wanted }, runtime: await this.#done(`restoreSnapshot ${wanted ?? '-'}`) }
   }
 
-  async destroy(): Promise<void> {
+  async destroy(): Promise<{ readonly filesKept: boolean }> {
     await this.#done('destroy')
+    return { filesKept: false }
   }
 
   #done(what: string): Promise<string> {

@@ -5,6 +5,7 @@ import { TEST_POLICY } from './registry-lab.ts'
 export const TEST_RUNTIME: RuntimeInfo = {
   name: 'python-minimal',
   description: 'Python 3 with pip and venv.',
+  mode: 'persistent',
   workspace: '/workspace',
   image: 'ready',
   contents: {

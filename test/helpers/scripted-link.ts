@@ -4,6 +4,7 @@ import type { SupervisorClient } from '../../src/supervisor/client.ts'
 import { openScripted, type ScriptedSupervisor } from './scripted-supervisor.ts'
 
 export const TEST_FACTS: SandboxFacts = {
+  mode: 'persistent',
   runtime: 'test',
   workspace: '/workspace',
   spoolDir: '/tmp/.sandbox',

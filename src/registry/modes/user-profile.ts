@@ -1,6 +1,7 @@
 import type { ContainerLimits } from '../../engine/engine.ts'
 import type { SandboxPolicy } from '../sandbox-spec.ts'
 import { limitsIn } from '../quota/limits.ts'
+import { MODE_RULES, type ModeRules } from './mode-rules.ts'
 import type { Mode } from './mode.ts'
 
 /** What the operator says about one user. */
@@ -16,6 +17,11 @@ export interface UserProfile {
   readonly workspaceBytes: number | undefined
   /** Idle time after which the sandbox is put to sleep, in milliseconds; 0: never. */
   readonly idleTimeoutMs: number
+}
+
+/** The rules of a user's mode: whether each call has a container of its own may depend on the runtime, what is asked of these rules does not. */
+export function rulesOf({ mode, defaultMode }: UserProfile): ModeRules {
+  return MODE_RULES[mode?.name ?? defaultMode]
 }
 
 /** What the operator says about all users. */

@@ -149,5 +149,5 @@ export class Reconciler {
   }
 }
 
-/** Roles of containers that are users' sandboxes, or to become some; all others of an installation help a server with something. */
-const OF_USERS: ReadonlySet<string | undefined> = new Set(['sandbox', 'slot'])
+/** Roles of containers that are users' sandboxes, or to become some, or of one call (modes/call-leftovers.ts); all others of an installation help a server with something. */
+const OF_USERS: ReadonlySet<string | undefined> = new Set(['sandbox', 'slot', 'call'])

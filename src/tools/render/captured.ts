@@ -22,16 +22,16 @@ const SHRINK = 0.9
 
 /**
  * The two streams of a command as text that is safe and short enough to show: cut at line borders, with a marker that says how to
- * read on where bytes are left out.
+ * read on where bytes are left out. `isKept`: the output can be read on, it outlives the call.
  */
-export function renderCaptured(outcome: CommandOutcome): CapturedText {
+export function renderCaptured(outcome: CommandOutcome, isKept = true): CapturedText {
   let maxBytes = Math.max(keptBytes(outcome.stdout), keptBytes(outcome.stderr))
   for (;;) {
-    const stdout = renderStream(outcome.stdout, maxBytes, (at) => `process_id=${outcome.id} since=${at}:0`)
-    const stderr = renderStream(
-      outcome.stderr,
-      maxBytes,
-      (at) => `process_id=${outcome.id} stream=stderr since=0:${at}`,
+    const stdout = renderStream(outcome.stdout, maxBytes, (at) =>
+      isKept ? `: process_read process_id=${outcome.id} since=${at}:0` : '',
+    )
+    const stderr = renderStream(outcome.stderr, maxBytes, (at) =>
+      isKept ? `: process_read process_id=${outcome.id} stream=stderr since=0:${at}` : '',
     )
     if (fitsTokens(stdout.text + stderr.text, MAX_BODY_TOKENS)) return { stdout, stderr }
     const tokens = estimateTokens(stdout.text + stderr.text)
@@ -49,7 +49,7 @@ function renderStream(stream: CapturedStream, maxBytes: number, where: (offset: 
   const head = cutHead(stream.head, Math.min(maxHead, stream.head.length))
   const tail = cutTail(stream.tail.length > 0 ? stream.tail : stream.head, maxBytes - maxHead)
   const omittedBytes = stream.totalBytes - head.length - tail.length
-  const marker = `[… ${formatBytes(omittedBytes)} omitted: process_read ${where(head.length)} …]`
+  const marker = `[… ${formatBytes(omittedBytes)} omitted${where(head.length)} …]`
   const start = visibleText(head)
   const lineEnd = start === '' || start.endsWith('\n') ? '' : '\n'
   return { text: `${start}${lineEnd}${marker}\n${visibleText(tail)}`, omittedBytes }

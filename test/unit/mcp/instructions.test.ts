@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { instructions, MAX_INSTRUCTION_BYTES } from '../../../src/mcp/instructions.ts'
 import { toolsOf } from '../../../src/tools/index.ts'
+import { TEST_POLICY } from '../../helpers/registry-lab.ts'
 import { TEST_RUNTIME } from '../../helpers/runtime-info.ts'
 
 const FACTS = {
@@ -37,7 +38,7 @@ describe('instructions', () => {
         name: 'r'.repeat(63),
         description: 'ü'.repeat(150),
         installs: true,
-        limits: { ...TEST_RUNTIME.limits, memoryBytes: 1.5 * 1024 ** 4, cpus: 1023.5 },
+        limits: { ...TEST_POLICY.limits, memoryBytes: 1.5 * 1024 ** 4, cpus: 1023.5 },
         contents: { os: 'o'.repeat(100), programs: packages(20), packages: { pip: packages(300), npm: packages(50) } },
       },
     }

@@ -22,6 +22,7 @@ const CONTENT = {
   check: ['true'],
   limits: { cpus: 1 },
   network: 'none',
+  mode: 'persistent',
   oci_runtime: 'runc',
   default_manager: 'pip',
   cache_image: true,
@@ -59,6 +60,7 @@ const CHANGING: readonly Row[] = [
 const STAYING: readonly Row[] = [
   ['the description', { description: 'Other words.' }],
   ['the limits', { limits: { cpus: 2 } }],
+  ['the mode', { mode: 'ephemeral' }],
   ['the network', { network: 'bridge' }],
   ['the OCI runtime', { oci_runtime: 'runsc' }],
   ['the manager of install_packages', { default_manager: 'npm' }],

@@ -42,6 +42,7 @@ describe('sandbox_info', () => {
     )
     expect(outcome.structured).toEqual({
       state: 'ready',
+      mode: 'persistent',
       runtime: 'test',
       description: 'For tests.',
       packages: { pip: ['numpy', 'pandas'] },
