@@ -50,6 +50,16 @@ describe('a look', () => {
     expect((await server.acquire(ADA)).notice).toBe('resumed')
   })
 
+  test('leaves alone what has the installation’s name and no role: somebody else gave it that', async () => {
+    const lab = await registryLab()
+    const labels = { [LABEL.installation]: labIdentity('any').installation }
+    const { id } = await lab.engine.containers.create(plainSpec({ name: 'plain', image: lab.runtime.imageId, labels }))
+    await lab.engine.containers.start(id)
+    lab.engine.kill(id)
+    expect(await lab.server().look()).toEqual(NOTHING)
+    expect(await lab.engine.containers.inspect(id)).toBeDefined()
+  })
+
   test('removes helpers whose server is gone', async () => {
     const lab = await registryLab()
     const labels = { [LABEL.installation]: 'test', [LABEL.role]: 'fetch', 'sandbox-mcp.since': String(Date.now()) }
