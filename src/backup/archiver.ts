@@ -40,7 +40,12 @@ export function archiverOf(backups: Backups, { engine, logger }: Pick<BackupScen
         return await removeVolume(owner)
       }
       if (!(await findWorkspace(engine, owner)) || (await isUsed(owner))) return false
-      const { id } = await backups.create(identity, { ...options, kind: 'archive', verify: true })
+      const { id } = await backups
+        .create(identity, { ...options, kind: 'archive', verify: true })
+        .catch((error: unknown) => {
+          options.signal?.throwIfAborted()
+          throw error
+        })
       if (options.signal?.aborted || (await isUsed(owner))) {
         await forget(identity, id)
         options.signal?.throwIfAborted()

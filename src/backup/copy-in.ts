@@ -72,7 +72,7 @@ async function fill(
   await makeWorkspace(engine, volume, volume.labels, { workspace: scene.workspaceOf(identity) }, options)
   try {
     const spec = { identity, ...image, uid: volume.uid, volumeName: volume.name, access: 'write' as const }
-    await using helper = await WorkspaceHelper.start(engine, spec, signal)
+    await using helper = await WorkspaceHelper.start(scene, spec, signal)
     let head: Head | undefined
     let totals: Totals | undefined
     onProgress?.('writing the files')

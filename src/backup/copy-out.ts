@@ -61,7 +61,7 @@ export async function copyOut(
       owner,
       async (frozen) => {
         const spec = { identity, ...image, uid, volumeName: workspace.name, access, frozen }
-        const helper = await WorkspaceHelper.start(engine, spec, signal)
+        const helper = await WorkspaceHelper.start(scene, spec, signal)
         return {
           copy: (held) => {
             onProgress?.('reading the files')

@@ -8,7 +8,7 @@ export type BackupKind = 'backup' | 'snapshot' | 'archive'
 
 /** Names of snapshots: of a kind that needs no quoting anywhere, and leads nowhere. */
 export const SNAPSHOT_NAME = /^[a-z0-9][a-z0-9._-]{0,62}$/
-const ID = /^\d{8}T\d{6}Z-[0-9a-f]{8}$/
+const ID = /^\d{8}T\d{9}Z-[0-9a-f]{8}$/
 
 /** What stands beside an archive, in a document that is written after it: a backup is there when this is. */
 export const BackupFacts = z.object({
@@ -28,9 +28,9 @@ export type BackupFacts = z.output<typeof BackupFacts>
 
 export { FORMAT }
 
-/** Sorts by time. */
+/** Sorts by time, to the millisecond. */
 export function newBackupId(createdAt: Date): string {
-  const time = createdAt.toISOString().replace(/[-:]|\.\d+/g, '')
+  const time = createdAt.toISOString().replace(/[-:.]/g, '')
   return `${time}-${randomBytes(4).toString('hex')}`
 }
 
@@ -38,7 +38,7 @@ export function newBackupId(createdAt: Date): string {
 export function checkedId(id: string): string {
   if (ID.test(id)) return id
   throw new SandboxError('invalid_argument', 'This is not the id of a backup.', {
-    hint: 'An id looks like 20260131T120000Z-0123abcd.',
+    hint: 'An id looks like 20260131T120000000Z-0123abcd.',
   })
 }
 

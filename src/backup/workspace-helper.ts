@@ -1,10 +1,16 @@
 import { randomBytes } from 'node:crypto'
 import type { ContainerStream, Engine, Labels } from '../engine/engine.ts'
 import { isSandboxError, SandboxError } from '../errors/sandbox-error.ts'
+import type { Logger } from '../lib/logger.ts'
 import { LABEL, type SandboxIdentity } from '../registry/identity.ts'
 import { FROZEN_LABEL, SINCE_LABEL } from '../runtimes/helper-container.ts'
 import { BRIDGE_UID, SUPERVISOR_PATH } from '../supervisor/protocol.ts'
 import { badArchive } from './archive/bad-archive.ts'
+
+export interface HelperScene {
+  readonly engine: Engine
+  readonly logger: Logger
+}
 
 export interface HelperSpec {
   readonly identity: SandboxIdentity
@@ -49,22 +55,24 @@ export function helperLabels(installation: string, userHash?: string): Labels {
  */
 export class WorkspaceHelper implements AsyncDisposable {
   readonly #engine: Engine
+  readonly #logger: Logger
   readonly #id: string
   readonly #uid: number
 
-  private constructor(engine: Engine, id: string, uid: number) {
+  private constructor(engine: Engine, logger: Logger, id: string, uid: number) {
     this.#engine = engine
+    this.#logger = logger
     this.#id = id
     this.#uid = uid
   }
 
   /** Starts one. `await using` removes it. */
-  static async start(engine: Engine, spec: HelperSpec, signal?: AbortSignal): Promise<WorkspaceHelper> {
+  static async start({ engine, logger }: HelperScene, spec: HelperSpec, signal?: AbortSignal): Promise<WorkspaceHelper> {
     const call = signal ? { signal } : {}
     const { id } = await engine.containers.create(containerSpec(spec), call)
     try {
       await engine.containers.start(id, call)
-      return new WorkspaceHelper(engine, id, spec.uid)
+      return new WorkspaceHelper(engine, logger, id, spec.uid)
     } catch (error) {
       await engine.containers.remove(id)
       throw error
@@ -115,7 +123,12 @@ export class WorkspaceHelper implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#engine.containers.remove(this.#id)
+    try {
+      await this.#engine.containers.remove(this.#id)
+    } catch (err) {
+      // It ends by itself, and what failed in it is the better thing to tell.
+      this.#logger.warn({ container: this.#id, err }, 'a helper container is left to the sweep')
+    }
   }
 
   #open(command: readonly string[], signal?: AbortSignal): Promise<ContainerStream> {

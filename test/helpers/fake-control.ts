@@ -1,7 +1,7 @@
 import type { SandboxControl, Snapshot } from '../../src/sandbox/control.ts'
 
 const SNAPSHOT: Snapshot = {
-  id: '20260131T120000Z-0123abcd',
+  id: '20260131T120000000Z-0123abcd',
   name: undefined,
   createdAt: '2026-01-31T12:00:00.000Z',
   files: 3,

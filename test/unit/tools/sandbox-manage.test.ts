@@ -36,7 +36,7 @@ describe('sandbox_manage', () => {
     const { control, structured } = await manage({ action: 'snapshot', snapshot: 'before-upgrade' })
     expect(control.asked).toEqual(['snapshot before-upgrade'])
     expect(structured).toMatchObject({ snapshot: 'before-upgrade', files_kept: true, processes_kept: true })
-    expect(structured?.['snapshots']).toEqual(['20260131T120000Z-0123abcd'])
+    expect(structured?.['snapshots']).toEqual(['20260131T120000000Z-0123abcd'])
   })
 
   test('restore takes the newest snapshot, or the one that is named, and says that the present files are gone', async () => {
