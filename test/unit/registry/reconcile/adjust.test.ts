@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { SandboxError } from '../../../../src/errors/sandbox-error.ts'
-import type { RegistryDeps } from '../../../../src/registry/registry.ts'
+import type { RegistryDeps } from '../../../../src/registry/registry-deps.ts'
 import { recordingTelemetry } from '../../../helpers/recording-telemetry.ts'
 import { registryLab, TEST_POLICY } from '../../../helpers/registry-lab.ts'
 
