@@ -60,10 +60,14 @@ export async function thaw(engine: Engine, containerId: string): Promise<void> {
   }
 }
 
-/** True for a helper container that no server waits for any more. */
+/**
+ * True for a helper container that no server waits for any more. Without a time it is none, whatever else its labels say: whoever runs the image of a
+ * runtime by hand has a container with the image's labels.
+ */
 export function isAbandoned({ state, labels }: ContainerSummary): boolean {
-  if (state === 'exited') return true
-  return state === 'created' && Date.now() - Number(labels[SINCE_LABEL]) > START_MS
+  const since = labels[SINCE_LABEL]
+  if (since === undefined) return false
+  return state === 'exited' || (state === 'created' && Date.now() - Number(since) > START_MS)
 }
 
 /**

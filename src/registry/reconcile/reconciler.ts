@@ -79,7 +79,7 @@ export class Reconciler {
     const { engine, installation, held } = this.#deps
     const { users, containers } = await listHoldings(engine, installation)
     const helpers = [
-      ...containers.filter(({ labels }) => isHelper(labels[LABEL.role])),
+      ...containers.filter(({ labels }) => !OF_USERS.has(labels[LABEL.role])),
       ...(await engine.containers.list(MEASURE_LABELS)),
     ].filter(isAbandoned)
     const owned = users.flatMap(({ owner: { identity }, container }) => (container ? [{ identity, container }] : []))
@@ -150,9 +150,4 @@ export class Reconciler {
 }
 
 /** Roles of containers that are users' sandboxes, or to become some, or of one call (modes/call-leftovers.ts); all others of an installation help a server with something. */
-const OF_USERS: ReadonlySet<string> = new Set(['sandbox', 'slot', 'call'])
-
-/** What has no role is somebody else's, whatever installation it names. */
-function isHelper(role: string | undefined): boolean {
-  return role !== undefined && !OF_USERS.has(role)
-}
+const OF_USERS: ReadonlySet<string | undefined> = new Set(['sandbox', 'slot', 'call'])

@@ -50,9 +50,9 @@ describe('a look', () => {
     expect((await server.acquire(ADA)).notice).toBe('resumed')
   })
 
-  test('leaves alone what has the installation’s name and no role: somebody else gave it that', async () => {
+  test.each([{}, { [LABEL.role]: 'runtime' }])('leaves alone what somebody else made and labelled %j', async (own) => {
     const lab = await registryLab()
-    const labels = { [LABEL.installation]: labIdentity('any').installation }
+    const labels = { [LABEL.installation]: labIdentity('any').installation, ...own }
     const { id } = await lab.engine.containers.create(plainSpec({ name: 'plain', image: lab.runtime.imageId, labels }))
     await lab.engine.containers.start(id)
     lab.engine.kill(id)
