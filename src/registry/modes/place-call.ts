@@ -4,6 +4,7 @@ import type { ReadyRuntime } from '../../runtimes/ready-runtime.ts'
 import type { SupervisorClient } from '../../supervisor/client.ts'
 import { containerLabels, LABEL, type SandboxIdentity } from '../identity.ts'
 import { connect } from '../connect.ts'
+import { resolveOwner } from '../owner.ts'
 import { ensureWorkspace, type PlacementDeps, type PlacementOptions, presentOwner } from '../placement.ts'
 import { containerSpec } from '../sandbox-spec.ts'
 
@@ -37,20 +38,25 @@ export async function placeCall(
   const call = signal ? { signal } : {}
   const runtime = await deps.runtime(runtimeName, options)
   onProgress?.('starting a sandbox for this call')
-  const { volumeName, uid, isNew } = await workspaceOf(deps, identity, options)
-  const make = async (of: ReadyRuntime): Promise<string> => {
+  let used = runtime
+  const make = (workspace: Workspace) => (of: ReadyRuntime) => {
+    const { volumeName, uid } = workspace
     const labels = { ...containerLabels(identity, of.name, of.digest, uid), [LABEL.role]: 'call' }
     const name = `${identity.containerName}-call-${randomBytes(RANDOM_BYTES).toString('hex')}`
-    const spec = containerSpec({ name, labels, uid, volumeName }, of, { ...policy, idleExitMs: IDLE_EXIT_MS })
-    return (await engine.containers.create(spec, call)).id
+    return engine.containers.create(
+      containerSpec({ name, labels, uid, volumeName }, of, { ...policy, idleExitMs: IDLE_EXIT_MS }),
+      call,
+    )
   }
-  let used = runtime
-  const containerId = await make(runtime).catch(async (error: unknown) => {
-    if (!isSandboxError(error, 'image_unavailable')) throw error
-    // Somebody removed the image since it was looked at.
-    deps.forgetRuntime(runtime.name)
-    used = await deps.runtime(runtime.name, options)
-    return make(used)
+  const { containerId, isNew } = await onWorkspace(deps, identity, options, async (workspace) => {
+    const { id } = await make(workspace)(runtime).catch(async (error: unknown) => {
+      if (!isSandboxError(error, 'image_unavailable')) throw error
+      // Somebody removed the image since it was looked at.
+      deps.forgetRuntime(runtime.name)
+      used = await deps.runtime(runtime.name, options)
+      return make(workspace)(used)
+    })
+    return id
   })
   try {
     await engine.containers.start(containerId, call)
@@ -62,11 +68,36 @@ export async function placeCall(
   }
 }
 
-async function workspaceOf(deps: PlacementDeps, identity: SandboxIdentity, options: PlacementOptions) {
+interface Workspace {
+  readonly volumeName: string
+  readonly uid: number
+  readonly isNew: boolean
+}
+
+/**
+ * Makes a container on the user's workspace, and looks once more whose it is before anything starts in it: from then on the volume is in use, so that it
+ * can neither be archived nor replaced without notice.
+ */
+async function onWorkspace(
+  deps: PlacementDeps,
+  identity: SandboxIdentity,
+  options: PlacementOptions,
+  make: (workspace: Workspace) => Promise<string>,
+): Promise<{ readonly containerId: string; readonly isNew: boolean }> {
+  const { engine } = deps
+  const call = options.signal ? { signal: options.signal } : {}
   for (let round = 1; round <= MAX_ROUNDS; round++) {
     const owner = await presentOwner(deps, identity, options)
+    const { volumeName } = owner
     const workspace = await ensureWorkspace(deps, owner, options.signal)
-    if (workspace) return { ...workspace, volumeName: owner.volumeName }
+    if (!workspace) continue
+    const containerId = await make({ ...workspace, volumeName })
+    const now = await resolveOwner(engine, identity, call).catch(async (error: unknown) => {
+      await engine.containers.remove(containerId)
+      throw error
+    })
+    if (now.volumeName === volumeName && now.archive === undefined) return { containerId, isNew: workspace.isNew }
+    await engine.containers.remove(containerId)
   }
   throw new SandboxError('sandbox_busy', 'Other servers keep changing whose files these are.')
 }

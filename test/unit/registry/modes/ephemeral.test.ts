@@ -1,7 +1,9 @@
 import { expect, test, vi } from 'vitest'
 import { callContainerLabels } from '../../../../src/registry/modes/call-containers.ts'
+import { volumeLabels } from '../../../../src/registry/identity.ts'
+import { replaceOwner, resolveOwner } from '../../../../src/registry/owner.ts'
 import type { Registry } from '../../../../src/registry/registry.ts'
-import { type RegistryLab, registryLab, TEST_PROFILE } from '../../../helpers/registry-lab.ts'
+import { labIdentity, type RegistryLab, registryLab, TEST_PROFILE } from '../../../helpers/registry-lab.ts'
 
 const INSTALLATION = 'test'
 
@@ -119,4 +121,28 @@ test('a runtime’s definition may ask for it; what is said of the user comes fi
   expect((await persistent.acquire('bob')).sandbox.facts.mode).toBe('persistent')
   expect((await lab.container('bob'))?.state).toBe('running')
   await persistent.close(false)
+})
+
+test('a call runs on the files that are the user’s when its container is there, not on those of a moment before', async () => {
+  const lab = await registryLab()
+  const server = ephemeralServer(lab)
+  const identity = labIdentity('ada')
+  ;(await server.acquire('ada')).release()
+  await server.close(false)
+  const create = lab.engine.containers.create.bind(lab.engine.containers)
+  vi.spyOn(lab.engine.containers, 'create').mockImplementationOnce(async (spec, call) => {
+    // Somebody restores a backup at this moment.
+    const before = await resolveOwner(lab.engine, identity)
+    const restored = await lab.engine.volumes.ensure('restored', volumeLabels(identity, 1_100_001))
+    await replaceOwner(lab.engine, before, { workspace: restored.name })
+    return await create(spec, call)
+  })
+  const again = ephemeralServer(lab)
+  const lease = await again.acquire('ada')
+  const mounts = await Promise.all(
+    (await callContainers(lab)).map(async (id) => (await lab.engine.containers.inspect(id))?.effective.mounts[0]?.name),
+  )
+  expect(mounts).toEqual(['restored'])
+  lease.release()
+  await again.close(false)
 })
