@@ -70,7 +70,7 @@ describe('sandbox_manage', { timeout: MANAGE_MS }, () => {
       expect(text).toMatch(/^invalid_argument: .*Known runtimes: .*polyglot, .*python-minimal/)
     }
     expect(await server.refusal('sandbox_manage', { action: 'runtime' })).toMatch(/^invalid_argument: .*polyglot/)
-    expect(await server.refusal('sandbox_manage', { action: 'snapshot' })).toMatch(/^invalid_argument: /)
+    expect(await server.refusal('sandbox_manage', { action: 'rebuild' })).toMatch(/^invalid_argument: /)
     expect(await installation.containers(server.user)).toEqual([])
   })
 
