@@ -71,6 +71,14 @@ async function faultOf(
     content.length + ARCHIVE_EXTRA_BYTES,
   )
   if (!archive) return 'it is not there'
+  try {
+    return await archiveFault(archive, { directory, name, content })
+  } catch (cause) {
+    throw new SandboxError('engine_failed', 'The engine answered with what is no archive.', { cause })
+  }
+}
+
+async function archiveFault(archive: Buffer, { directory, name, content }: ProgramFile): Promise<string | undefined> {
   const found = extract()
   found.end(archive)
   const names: string[] = []
