@@ -1,9 +1,12 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Canary, startCanary } from '../helpers/canary.ts'
 import { useInstallation } from '../helpers/installation.ts'
 import { allPoints, type KillPoint, pointName } from './sweep/kill-point.ts'
 import { NotReached, type PointResult, record, runPoint } from './sweep/run-point.ts'
-import { LADDER, SESSION } from './sweep/scenario.ts'
+import { keeping, LADDER, type Scenario, SESSION } from './sweep/scenario.ts'
 import { markdownTable } from './sweep/table.ts'
 
 /**
@@ -14,6 +17,10 @@ const isWhole = process.env['CRASH_SWEEP'] === 'whole'
 /** Used at the same time: the machine is waited for more than it works. Each has a pool of its own. */
 const lanes = [useInstallation(), useInstallation()] as const
 const canaryInstallation = useInstallation()
+
+const backupDir = mkdtempSync(join(tmpdir(), 'crash-sweep-'))
+afterAll(() => rmSync(backupDir, { recursive: true }))
+const KEEPING = keeping(backupDir)
 
 let canary: Canary
 beforeAll(async () => {
@@ -45,11 +52,23 @@ const IN_LADDER: readonly KillPoint[] = [
   { request: 'POST /containers/ID/pause', nth: 1, side: 'after' },
   { request: 'POST /containers/ID/unpause', nth: 1, side: 'after' },
 ]
+const IN_KEEPING: readonly KillPoint[] = [
+  { request: 'POST /containers/ID/start', nth: 2, side: 'after' },
+  { request: 'DELETE /volumes/ID', nth: 1, side: 'before' },
+  { request: 'DELETE /volumes/ID', nth: 1, side: 'after' },
+  { request: 'DELETE /volumes/ID', nth: 3, side: 'after' },
+]
 const named = (points: readonly KillPoint[]) => points.map((point) => [pointName(point), point] as const)
 
 describe.runIf(!isWhole).concurrent('a server that is killed', () => {
   test.each(named(IN_SESSION))('%s: the next one has everything back, and nothing twice', async (_name, point) => {
     expect((await runPoint(lanes[0], canary, SESSION, point)).broken).toEqual([])
+  })
+})
+
+describe.runIf(!isWhole).concurrent('a server that copies files and is killed', () => {
+  test.each(named(IN_KEEPING))('%s: the next one has all files', async (_name, point) => {
+    expect((await runPoint(lanes[0], canary, KEEPING, point)).broken).toEqual([])
   })
 })
 
@@ -61,7 +80,7 @@ describe.runIf(!isWhole)('a server with a pool and a ladder that is killed', () 
 })
 
 describe.runIf(isWhole)('a server that is killed at any engine call', () => {
-  test.each([SESSION, LADDER])(
+  test.each<Scenario>([SESSION, LADDER, KEEPING])(
     'of the $name is followed by one that has everything back, and nothing twice',
     { timeout: 2 * 60 * 60_000 },
     async (scenario) => {

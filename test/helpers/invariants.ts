@@ -27,6 +27,8 @@ export interface AfterFault {
   readonly succeeded: readonly string[]
   /** Command lines of processes that were asked to stay. */
   readonly mayRun: readonly string[]
+  /** Roles of what may be left until a later sweep: it cannot be told at once whether another server still needs it. */
+  readonly mayLast: readonly string[]
   /** Sandboxes without a user that `next` keeps ready. */
   readonly poolSize: number
   readonly canary: Canary
@@ -46,9 +48,10 @@ const SLOTS_SETTLED_MS = 40_000
 
 /** Without one of these a container is of nobody. */
 const COMPLETE = [LABEL.role, LABEL.installation, LABEL.runtime, LABEL.digest, LABEL.uid, LABEL.schema]
-/** Roles of what may stay of a user: at most one container and one volume of each. */
+/** Roles of containers that may stay. */
 const LASTING_CONTAINERS = ['sandbox', 'slot']
-const LASTING_VOLUMES = ['workspace', 'choice', 'owner']
+/** How many volumes of each role may stay of a user. Of the records of what is theirs: the first, the one that counts, and the one before. */
+const LASTING_VOLUMES: Readonly<Record<string, number>> = { workspace: 1, choice: 1, owner: 3 }
 
 /** I1: at most one container per user, with all labels. */
 export const oneContainer: Invariant = async ({ engine, identity }) => {
@@ -133,14 +136,15 @@ interface Ended {
 }
 
 /** I9: of the user there is one sandbox and its volumes, nobody downloads or measures, and only the living server is connected. */
-export const backToBaseline: Invariant = ({ engine, identity, next }) =>
+export const backToBaseline: Invariant = ({ engine, identity, next, mayLast }) =>
   settled(async () => {
     const { installation } = identity
     const containers = await engine.containers.list({ [LABEL.installation]: installation })
-    const passing = containers.filter(({ labels }) => !LASTING_CONTAINERS.includes(labels[LABEL.role] ?? ''))
+    const lasting = [...LASTING_CONTAINERS, ...mayLast]
+    const passing = containers.filter(({ labels }) => !lasting.includes(labels[LABEL.role] ?? ''))
     const volumes = await engine.volumes.list({ [LABEL.installation]: installation, [LABEL.user]: identity.userHash })
-    const roles = volumes.map(({ labels }) => labels[LABEL.role] ?? '')
-    const surplus = roles.filter((role, at) => !LASTING_VOLUMES.includes(role) || roles.indexOf(role) !== at)
+    const roles = volumes.map(({ labels }) => labels[LABEL.role] ?? '').filter((role) => !mayLast.includes(role))
+    const surplus = roles.filter((role, at) => countOf(role, roles.slice(0, at)) >= (LASTING_VOLUMES[role] ?? 0))
     const { bridges } = await takeCensus(next)
     return [
       ...passing.map(({ name, labels }) => `I9: container ${name} (${labels[LABEL.role]}) was left`),
@@ -220,6 +224,8 @@ async function journalOf(server: TestServer, path: string): Promise<string[]> {
   const text = await server.output(`cat ${path} 2>/dev/null || true`)
   return text.split('\n').filter((line) => line !== '')
 }
+
+const countOf = (role: string, roles: readonly string[]) => roles.filter((each) => each === role).length
 
 function hashOf(content: string | null): string | null {
   return content === null ? null : createHash('sha256').update(content).digest('hex')

@@ -104,6 +104,7 @@ export async function runPoint(
       mayRun:
         step === 'end the background process' || scene.processes.size > 0 || step === 'background' ? [BACKGROUND] : [],
       poolSize: scenario.poolSize,
+      mayLast: scenario.mayLast,
       canary,
     })
     await next.call('sandbox_manage', { action: 'destroy' })
@@ -162,6 +163,7 @@ function sceneOf(installation: Installation, server: TestServer, { requests }: S
     server,
     model: new WorkspaceModel(),
     container: async () => (await containersOf(engine, identity))[0],
+    hasWorkspace: async () => (await installation.volumes(server.user)).length > 0,
     requests,
     processes: new Map(),
   }

@@ -11,6 +11,8 @@ export interface Scene {
   readonly model: WorkspaceModel
   /** The user's container, whatever its name. */
   readonly container: () => Promise<ContainerSummary | undefined>
+  /** True while the user's files are on the engine. */
+  readonly hasWorkspace: () => Promise<boolean>
   /** The frames and requests of the server so far. */
   readonly requests: readonly EngineRequest[]
   /** Ids of background processes by their names. */
@@ -93,6 +95,7 @@ function wait(name: string, isDone: (scene: Scene) => Promise<boolean>): Step {
 
 const eviction = wait('eviction', async ({ container }) => (await container()) === undefined)
 const freeze = wait('freeze', async ({ container }) => (await container())?.state === 'paused')
+const archiving = wait('archive', async ({ hasWorkspace }) => !(await hasWorkspace()))
 /** A slot can be claimed when its supervisor has answered. */
 const slot = wait('slot', async ({ server, requests }) => {
   const isGreeted = requests.some(({ method, path }) => method === 'FRAME' && path === 'hello')
@@ -107,6 +110,8 @@ export interface Scenario {
   /** Of the server that comes after. */
   readonly nextEnv: Readonly<Record<string, string>>
   readonly poolSize: number
+  /** As `mayLast` of what is looked at after the fault. */
+  readonly mayLast: readonly string[]
   readonly steps: () => Promise<readonly Step[]>
 }
 
@@ -116,6 +121,7 @@ export const SESSION: Scenario = {
   env: { SANDBOX_IDLE_TIMEOUT: '2s' },
   nextEnv: { SANDBOX_IDLE_TIMEOUT: '0' },
   poolSize: 0,
+  mayLast: [],
   steps: session,
 }
 
@@ -125,6 +131,7 @@ export const LADDER: Scenario = {
   env: { SANDBOX_IDLE_TIMEOUT: '4s', SANDBOX_FREEZE_AFTER: '2s', SANDBOX_POOL_SIZE: '1' },
   nextEnv: { SANDBOX_IDLE_TIMEOUT: '0', SANDBOX_POOL_SIZE: '1' },
   poolSize: 1,
+  mayLast: [],
   steps: () =>
     Promise.resolve([
       slot,
@@ -139,6 +146,30 @@ export const LADDER: Scenario = {
       command('slow', 'sleep 0.3'),
       call('destroy', 'sandbox_manage', { action: 'destroy' }, (model) => model.allGone()),
     ]),
+}
+
+/** A snapshot, a way back to it, sleep, the archive, and a way back from there. Backups are kept in this directory. */
+export function keeping(backupDir: string): Scenario {
+  return {
+    name: 'keeping',
+    env: { SANDBOX_IDLE_TIMEOUT: '2s', SANDBOX_ARCHIVE_AFTER: '1s', SANDBOX_BACKUP_DIR: backupDir },
+    nextEnv: { SANDBOX_IDLE_TIMEOUT: '0', SANDBOX_BACKUP_DIR: backupDir },
+    poolSize: 0,
+    // Volumes that a restore makes and replaces, and the helper that fills them.
+    mayLast: ['copy', 'scratch', 'workspace'],
+    steps: () =>
+      Promise.resolve([
+        call('write', 'write_file', { path: 'a.txt', content: 'alpha\n' }, () => ({ 'a.txt': 'alpha\n' })),
+        command('command', 'mkdir deep'),
+        call('snapshot', 'sandbox_manage', { action: 'snapshot', snapshot: 'one' }, () => ({})),
+        call('overwrite', 'write_file', { path: 'a.txt', content: 'beta\n' }, () => ({ 'a.txt': 'beta\n' })),
+        call('restore', 'sandbox_manage', { action: 'restore', snapshot: 'one' }, () => ({ 'a.txt': 'alpha\n' })),
+        eviction,
+        archiving,
+        command('woken', 'grep -q alpha a.txt; test -d deep'),
+        call('destroy', 'sandbox_manage', { action: 'destroy' }, (model) => model.allGone()),
+      ]),
+  }
 }
 
 /** What a client does, over everything that a server can be killed in. */
