@@ -23,6 +23,7 @@ test('what a run leaves behind is named and removed: labelled containers and vol
     expect.stringMatching(/^container sandbox-mcp-/),
     expect.stringContaining('volume '),
     expect.stringMatching(/^volume sandbox-mcp-/),
+    expect.stringMatching(/^volume sandbox-mcp-.*-owner$/),
   ])
   expect(await removeLeftovers(docker.engine, runId)).toEqual([])
 })

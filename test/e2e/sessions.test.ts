@@ -15,6 +15,9 @@ const forUsers = (env: Readonly<Record<string, string>> = {}) => startForUsers(i
 const forAnybody = (env: Readonly<Record<string, string>> = {}) =>
   startHttpServer({ installation: installation.name, env })
 
+/** Of one session that has made a call: a container, its workspace, the record of whose it is. */
+const THINGS = 3
+
 /** What there is of anonymous sessions in this installation. */
 async function anonymousThings() {
   const labels = { [LABEL.installation]: installation.name, [LABEL.anonymous]: 'true' }
@@ -117,9 +120,9 @@ describe('a caller without a name', () => {
     expect(await anonymousThings()).toEqual([])
     expect(stdoutOf(await one.post(EXEC('echo secret > s; ls')))).toBe('s\n')
     expect(stdoutOf(await two.post(EXEC('ls')))).toBe('')
-    expect(await anonymousThings()).toHaveLength(4)
+    expect(await anonymousThings()).toHaveLength(2 * THINGS)
     await one.delete()
-    await expect.poll(anonymousThings, { timeout: 20_000 }).toHaveLength(2)
+    await expect.poll(anonymousThings, { timeout: 20_000 }).toHaveLength(THINGS)
     expect(stdoutOf(await two.post(EXEC('echo still here')))).toBe('still here\n')
     await two.delete()
     await expect.poll(anonymousThings, { timeout: 20_000 }).toEqual([])
@@ -130,7 +133,7 @@ describe('a caller without a name', () => {
       await using http = await forAnybody({ SANDBOX_SESSION_IDLE: '2s' })
       const sse = await openHttp('HTTP+SSE', http.address, {})
       await sse.callTool('shell_exec', { command: 'true' })
-      expect(await anonymousThings()).toHaveLength(2)
+      expect(await anonymousThings()).toHaveLength(THINGS)
       await sse.close()
       await expect.poll(anonymousThings, { timeout: 20_000 }).toEqual([])
 
@@ -157,7 +160,7 @@ describe('a caller without a name', () => {
     const lost = new WireClient(killed.address)
     await lost.initialize()
     await lost.post(call('shell_exec', { command: 'sleep 3600', wait_s: 0 }))
-    expect(await anonymousThings()).toHaveLength(4)
+    expect(await anonymousThings()).toHaveLength(2 * THINGS)
     await killed.kill('SIGKILL')
 
     await using next = await forAnybody()
