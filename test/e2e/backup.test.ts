@@ -132,9 +132,12 @@ describe('a snapshot', { timeout: BACKUP_MS }, () => {
   test('is of one moment, ends nothing, and brings the files of that moment back', async () => {
     const user = installation.newUser()
     await using server = await installation.start({ user, args: ['--backup-dir', join(directory, 'kept')] })
-    // Two files that are never the same for a moment only.
-    const loop = 'i=0; while :; do i=$((i+1)); echo $i > first; echo $i > second; done'
-    const counting = await server.exec(loop, { wait_s: 0 })
+    // Two files that differ for a moment only, each changed in one write.
+    const loop = `import os
+first, second = (os.open(name, os.O_CREAT | os.O_WRONLY) for name in ('first', 'second'))
+for i in range(1, 10**9):
+    for file in first, second: os.pwrite(file, b'%09d' % i, 0)`
+    const counting = await server.exec(`python3 -c "${loop}"`, { wait_s: 0 })
     await server.output('until [ -s second ]; do sleep 0.01; done')
     const taken = await server.call('sandbox_manage', { action: 'snapshot', snapshot: 'early' })
     expect(taken.structured).toMatchObject({
@@ -143,14 +146,14 @@ describe('a snapshot', { timeout: BACKUP_MS }, () => {
       files_kept: true,
       processes_kept: true,
     })
-    const [atFirst] = (await server.output('cat second')).split('\n')
-    await server.output(`until [ "$(cat second)" -gt $((${atFirst} + 10)) ]; do sleep 0.01; done`)
+    const atFirst = Number(await server.output('cat second'))
+    await server.output(`until [ "$(cat second)" -gt ${String(atFirst + 10).padStart(9, '0')} ]; do sleep 0.01; done`)
     await server.call('process_write', { process_id: counting.process_id, signal: 'kill' })
     await server.output('rm -f first; echo late > late')
 
     const back = await server.call('sandbox_manage', { action: 'restore', snapshot: 'early' })
     expect(back.structured).toMatchObject({ snapshot: 'early', files_kept: false, processes_kept: false })
-    const [first = 0, second = 0] = (await server.output('cat first second')).split('\n').map(Number)
+    const [first = 0, second = 0] = (await server.output('cat first; echo; cat second')).split('\n').map(Number)
     expect(first - second).toBeGreaterThanOrEqual(0)
     expect(first - second).toBeLessThanOrEqual(1)
     expect(await server.output('ls')).toBe('first\nsecond')

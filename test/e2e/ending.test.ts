@@ -115,18 +115,22 @@ test('a sandbox with work in flight is not put to sleep, whatever SANDBOX_ON_EXI
 })
 
 test('a second SIGTERM ends a server at once that is still putting a sandbox to sleep', async () => {
+  const { socketPath = '' } = installation.address
+  const fault = { stallAfterBytes: 0 }
+  const slow = await startSocketProxy(socketPath, { rules: [{ method: 'DELETE', path: /\/containers\//, fault }] })
   const user = installation.newUser()
-  const server = await installation.start({ user, env: { SANDBOX_ON_EXIT: 'evict' } })
+  const server = await installation.start({
+    user,
+    env: { DOCKER_HOST: `unix://${slow.socketPath}`, SANDBOX_ON_EXIT: 'evict' },
+  })
   await server.exec('true')
-  const { containerName } = installation.identityOf(user)
-  await installation.engine.containers.pause(containerName)
   server.kill('SIGTERM')
-  await expect.poll(() => server.log.some(({ msg }) => msg === 'stopping'), { timeout: 5000 }).toBe(true)
+  await expect.poll(() => slow.requests.some(({ method }) => method === 'DELETE'), { timeout: 5000 }).toBe(true)
   const before = performance.now()
   server.kill('SIGTERM')
   expect(await ending(server)).toEqual({ code: 143, signal: null })
   expect(performance.now() - before).toBeLessThan(2000)
-  await installation.engine.containers.unpause(containerName)
+  await slow.stop()
 })
 
 // TS24

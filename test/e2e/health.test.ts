@@ -10,7 +10,7 @@ async function probe(address: URL, path: string) {
   return { status: answer.status, body: await answer.json() }
 }
 
-const READY = { status: 200, body: { status: 'ready', checks: { engine: 'ok', runtime: 'ok' } } }
+const READY = { status: 200, body: { status: 'ready', checks: { engine: 'ok', runtime: 'ok', disk: 'ok' } } }
 
 /** A server whose engine's socket can go away. */
 async function behindProxy(settings: Readonly<Record<string, string>> = {}) {
@@ -37,7 +37,7 @@ describe('/readyz', () => {
           body: {
             status: 'not ready',
             failed: ['engine', 'runtime'],
-            checks: { engine: 'engine_unreachable', runtime: 'engine_unreachable' },
+            checks: { engine: 'engine_unreachable', runtime: 'engine_unreachable', disk: 'ok' },
           },
         }),
       { timeout: 10_000, interval: 100 },
