@@ -14,6 +14,7 @@ import { Admission } from './registry/admission.ts'
 import { readMemory } from './registry/memory-watch.ts'
 import { DiskFloor, type DiskState } from './registry/quota/disk-floor.ts'
 import { diskOf } from './registry/quota/local-disk.ts'
+import { isEmptyVolume } from './registry/quota/measure-sleeping.ts'
 import { Registry } from './registry/registry.ts'
 import { identityOf, uidOf } from './registry/identity.ts'
 import { IDLE_EXIT_FACTOR, policyFor, type UserProfile, type UserProfiles } from './registry/modes/user-profile.ts'
@@ -178,6 +179,7 @@ export function createApp(
     poolSizes: poolSizesOf(config),
     prewarm: config.prewarm,
     maxStarts: availableParallelism(),
+    isEmptyVolume: async (volume) => isEmptyVolume(engine, volume, (await images.ensure(config.runtime)).imageId),
     archiver: archiverOf(backups, { engine, logger }),
     lookForCopies: () => backups.sweep(config.installation),
     snapshots: snapshotsOf(backups, config.snapshotKeep),

@@ -183,10 +183,13 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       const { imageLeftovers } = await import('./operator/prune/image-leftovers.ts')
       const { SUPERSEDED_KEPT_MS } = await import('./runtimes/prune-images.ts')
       const confirmed = flags.yes === true && flags['dry-run'] !== true
-      const { isEmptyVolume } = await import('./operator/sizes.ts')
+      const { isEmptyVolume } = await import('./registry/quota/measure-sleeping.ts')
       await withApp(line, async (app) => {
         const { engine, images, catalogue } = app
-        const isEmpty = (volume: VolumeDetails) => isEmptyVolume(volume, sizeDeps(app))
+        const isEmpty = async (volume: VolumeDetails) => {
+          const runtime = await sizeDeps(app).anyRuntime()
+          return runtime !== undefined && (await isEmptyVolume(engine, volume, runtime.imageId))
+        }
         const sources = [
           () => sandboxLeftovers(engine, loaded.config.installation, isEmpty),
           () => imageLeftovers(images, catalogue.names, SUPERSEDED_KEPT_MS),

@@ -67,7 +67,11 @@ export class WorkspaceHelper implements AsyncDisposable {
   }
 
   /** Starts one. `await using` removes it. */
-  static async start({ engine, logger }: HelperScene, spec: HelperSpec, signal?: AbortSignal): Promise<WorkspaceHelper> {
+  static async start(
+    { engine, logger }: HelperScene,
+    spec: HelperSpec,
+    signal?: AbortSignal,
+  ): Promise<WorkspaceHelper> {
     const call = signal ? { signal } : {}
     const { id } = await engine.containers.create(containerSpec(spec), call)
     try {

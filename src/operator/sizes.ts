@@ -1,5 +1,5 @@
 import pLimit from 'p-limit'
-import type { Engine, VolumeDetails } from '../engine/engine.ts'
+import type { Engine } from '../engine/engine.ts'
 import { isSandboxError } from '../errors/sandbox-error.ts'
 import { formatBytes } from '../lib/units.ts'
 import { connect } from '../registry/connect.ts'
@@ -65,14 +65,6 @@ async function measureVolume({ volumeName }: FoundSandbox, { engine, anyRuntime 
   const volume = volumeName === undefined ? undefined : await engine.volumes.inspect(volumeName)
   const runtime = volume && (await anyRuntime())
   return volume && runtime && (await measureSleeping(engine, volume, runtime.imageId))
-}
-
-/** True when there is not one file in a volume that no running container has; false where nobody can tell. */
-export async function isEmptyVolume(volume: VolumeDetails, { engine, anyRuntime }: SizeDeps): Promise<boolean> {
-  const runtime = await anyRuntime()
-  const usage = runtime && (await measureSleeping(engine, volume, runtime.imageId))
-  // The directory itself is one.
-  return usage?.entries === 1 && !usage.unseen
 }
 
 /** "1.2 GiB in 3,400 files". */

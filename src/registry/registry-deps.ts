@@ -1,4 +1,4 @@
-import type { Engine, EngineInfo } from '../engine/engine.ts'
+import type { Engine, EngineInfo, VolumeDetails } from '../engine/engine.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { Telemetry } from '../lib/telemetry.ts'
 import type { FetchCall, FetchedPackages, FetchRequest, FetchScene } from '../runtimes/fetch/package-fetcher.ts'
@@ -66,6 +66,8 @@ export interface RegistryDeps {
     /** The engine's disk as this machine sees it; undefined where it is another machine's. */
     readonly local: () => Promise<DiskState | undefined>
   }
+  /** True when there is not one file in a volume that no running container has; false where nobody can tell. */
+  readonly isEmptyVolume: (volume: VolumeDetails) => Promise<boolean>
   readonly logger: Logger
   readonly telemetry?: Telemetry
 }

@@ -72,6 +72,7 @@ export class Upkeep {
         installation,
         isOurs: (name) => pool.holds(name),
         userOf: (id) => holderOf(id)?.identity,
+        isEmptyVolume: deps.isEmptyVolume,
         logger,
       }),
     }

@@ -162,6 +162,7 @@ export async function registryLab(options: FakeEngineOptions = {}): Promise<Regi
         maxRunning: 100,
         queueTimeoutMs: 0,
         maxStarts: 8,
+        isEmptyVolume: () => Promise.resolve(true),
         disk: { floor: new DiskFloor(0), local: () => Promise.resolve(undefined) },
         logger: silentLogger,
         ...overrides,

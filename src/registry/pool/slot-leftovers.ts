@@ -1,4 +1,4 @@
-import type { ContainerSummary, Engine } from '../../engine/engine.ts'
+import type { ContainerSummary, Engine, VolumeDetails } from '../../engine/engine.ts'
 import { isSandboxError } from '../../errors/sandbox-error.ts'
 import type { Logger } from '../../lib/logger.ts'
 import type { SupervisorClient } from '../../supervisor/client.ts'
@@ -16,13 +16,16 @@ export interface SlotLeftoversDeps {
   readonly isOurs: (name: string) => boolean
   /** The user of this server whose sandbox runs in the container. */
   readonly userOf: (containerId: string) => SandboxIdentity | undefined
+  /** True when there is not one file in the volume. */
+  readonly isEmptyVolume: (volume: VolumeDetails) => Promise<boolean>
   readonly logger: Logger
 }
 
 /**
  * Slots that servers left behind when they were killed. As long as a server lives it is connected to its slots, so what nobody is connected
  * to in two looks in a row is nobody's: once may be one that is just being made or claimed. Of two servers that look at once, the supervisor
- * says which of them removes it (CLAIM); and what a supervisor says that was used is somebody's work, whatever the records say, and stays.
+ * says which of them removes it (CLAIM); and what a supervisor says that was used is somebody's work, whatever the records say, and stays. Where no
+ * supervisor can say, files do: `docker volume prune` may have taken the record of a user who slept in between.
  */
 export class SlotLeftovers {
   readonly #deps: SlotLeftoversDeps
@@ -82,7 +85,7 @@ export class SlotLeftovers {
 
   /** True when it is ours to remove. */
   async #mayGo({ name, container }: UnownedSlot): Promise<boolean> {
-    if (container?.state !== 'running') return true
+    if (container?.state !== 'running') return await this.#isEmpty(name)
     const mayGo = await this.#ask(container, async (client) => {
       if (await client.claim()) return true
       const { idleMs, uptimeMs } = await client.info()
@@ -92,6 +95,14 @@ export class SlotLeftovers {
       return false
     })
     return mayGo ?? false
+  }
+
+  async #isEmpty(name: string): Promise<boolean> {
+    const { engine, isEmptyVolume, logger } = this.#deps
+    const volume = await engine.volumes.inspect(name)
+    if (!volume || (await isEmptyVolume(volume))) return true
+    logger.warn({ slot: name }, 'a volume holds files and has no owner record: it is left alone')
+    return false
   }
 
   /** Removes those that still nobody has. */

@@ -41,6 +41,13 @@ export async function measureSleeping(
   }
 }
 
+/** True when there is not one file in a volume that no running container has; false where nobody can tell. */
+export async function isEmptyVolume(engine: Engine, volume: VolumeDetails, imageId: string): Promise<boolean> {
+  const usage = await measureSleeping(engine, volume, imageId)
+  // The directory itself is one.
+  return usage?.entries === 1 && !usage.unseen
+}
+
 function helperSpec({ name, labels }: VolumeDetails, image: string, uid: number): ContainerSpec {
   return {
     name: `sandbox-mcp-helper-${randomBytes(12).toString('hex')}`,

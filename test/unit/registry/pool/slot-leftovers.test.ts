@@ -45,6 +45,16 @@ test('halves of one are removed: a volume alone, a container that never started 
   expect([...(await names(lab)), ...(await volumes(lab))]).toEqual([])
 })
 
+test('a volume with files stays when its container is gone and nobody has a record of whose it is', async () => {
+  const lab = await registryLab()
+  const slot = await makeSlot(lab)
+  await lab.engine.containers.remove(slot)
+  const next = lab.server({ isEmptyVolume: () => Promise.resolve(false) })
+  expect(await next.lookForSlots()).toEqual({ removed: 0, suspects: 1 })
+  expect(await next.lookForSlots()).toEqual({ removed: 0, suspects: 0 })
+  expect(await volumes(lab)).toEqual([slot])
+})
+
 test('a slot that a live server keeps, gives away or has given away is left alone', async () => {
   const lab = await registryLab()
   const server = lab.server({ poolSizes: new Map([['test', 2]]) })
