@@ -7,13 +7,13 @@ import { root } from './paths.mjs'
 import { isTerminal, print } from './terminal.mjs'
 
 /** No suite takes as long as this; one that hangs must not take CI's whole time. */
-const deadlineMs = 20 * 60_000
+const deadlineMs = 40 * 60_000
 
 const endSignals = ['SIGINT', 'SIGTERM', 'SIGHUP']
 
 /**
  * Runs a program, without stdin, with this process's own output, and gives its exit code (127: no such program; 128: ended by a signal or
- * by the deadline of 20 minutes). `onLine` is called with each line of its stdout, after it was printed. A signal that ends this
+ * by the deadline of 40 minutes). `onLine` is called with each line of its stdout, after it was printed. A signal that ends this
  * process ends the program, with its children, first.
  */
 export async function runInForeground(command, args, onLine) {
