@@ -153,7 +153,7 @@ export function keeping(backupDir: string): Scenario {
   return {
     name: 'keeping',
     env: { SANDBOX_IDLE_TIMEOUT: '2s', SANDBOX_ARCHIVE_AFTER: '1s', SANDBOX_BACKUP_DIR: backupDir },
-    nextEnv: { SANDBOX_IDLE_TIMEOUT: '0', SANDBOX_BACKUP_DIR: backupDir },
+    nextEnv: { SANDBOX_IDLE_TIMEOUT: '0', SANDBOX_ARCHIVE_AFTER: '1h', SANDBOX_BACKUP_DIR: backupDir },
     poolSize: 0,
     // Volumes that a restore makes and replaces, and the helper that fills them.
     mayLast: ['copy', 'scratch', 'workspace'],
