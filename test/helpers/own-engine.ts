@@ -127,11 +127,21 @@ export async function startOwnEngine({ liveRestore = false, diskBytes }: OwnEngi
     clearTimeout(timer)
   }
 
+  /** Ends all of it, also what a daemon that crashed has left. */
+  const clean = async (): Promise<void> => {
+    await engine.close()
+    await end('SIGTERM')
+    for (const pid of processesOf(holder)) process.kill(pid, 'SIGKILL')
+    await holds(() => processesOf(holder).length === 0)
+    await release(holder)
+    await removeCgroups(cgroup)
+    await rm(root, { recursive: true, force: true })
+  }
+
   try {
     await launch()
   } catch (error) {
-    await end('SIGKILL')
-    await release(holder)
+    await clean()
     throw error
   }
   return {
@@ -162,13 +172,7 @@ export async function startOwnEngine({ liveRestore = false, diskBytes }: OwnEngi
       daemon?.kill('SIGCONT')
       const containers = await engine.containers.list({}).catch(() => [])
       await Promise.all(containers.map(({ id }) => engine.containers.remove(id).catch(() => {})))
-      await engine.close()
-      await end('SIGTERM')
-      for (const pid of processesOf(holder)) process.kill(pid, 'SIGKILL')
-      await holds(() => processesOf(holder).length === 0)
-      await release(holder)
-      await removeCgroups(cgroup)
-      await rm(root, { recursive: true, force: true })
+      await clean()
     },
   }
 }
