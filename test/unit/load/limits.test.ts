@@ -15,12 +15,12 @@ const flat: Omit<Sample, 'seconds'> = {
   calls: 0,
 }
 
-/** Five minutes, a sample every five seconds; ten calls and 300 bytes of log in each. */
+/** Five minutes, a sample every five seconds; ten calls and 300 bytes of log in each. Every session has all answers that it keeps from the start. */
 function run(of: (minute: number, at: number) => Partial<Sample>): Sample[] {
   return Array.from({ length: 61 }, (_, at) => ({
     ...flat,
     logBytes: at * 300,
-    calls: at * 10,
+    calls: 10_000 + at * 10,
     ...of(at / 12, at),
     seconds: at * 5,
   }))
@@ -33,6 +33,12 @@ const broken = (samples: readonly Sample[]) =>
 
 test('a steady run breaks no limit', () => {
   expect(broken(run(() => ({})))).toEqual([])
+})
+
+test('memory that grows while sessions fill what they keep for broken streams is no trend; anything else is', () => {
+  const filling = (at: number) => ({ sessions: 100, calls: at * 10 })
+  expect(broken(run((minute, at) => ({ ...filling(at), rssMiB: 100 + 3 * minute })))).toEqual([])
+  expect(broken(run((minute, at) => ({ ...filling(at), volumes: 200 + minute })))).toEqual(['slope of volumes'])
 })
 
 test('scatter without a trend breaks no limit', () => {
