@@ -67,6 +67,18 @@ export function describeImages(getSubject: () => EngineSubject, differences: Dif
       expect(await engine.images.inspect(built.id)).toBeUndefined()
     })
 
+    test('lose two names at the same moment, each once asked for', async () => {
+      const { engine, name } = getSubject()
+      // The engine's own race between the two does not come every time.
+      for (let round = 0; round < 12; round++) {
+        const tag = `sandbox-mcp-test/${name('at-once')}:${round}`
+        const { id } = await build(tag, `ENV ROUND=${round}`)
+        await engine.images.tag(tag, `${tag}-second`)
+        await Promise.all([engine.images.remove(tag), engine.images.remove(`${tag}-second`)])
+        expect(await engine.images.inspect(id)).toBeUndefined()
+      }
+    })
+
     test.skipIf(differences.noBuildSteps)(
       'name the step of a build that failed, and keep its output for the log',
       async () => {

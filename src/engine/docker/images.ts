@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 import * as z from 'zod'
-import { SandboxError } from '../../errors/sandbox-error.ts'
+import { isSandboxError, SandboxError } from '../../errors/sandbox-error.ts'
 import type { BuildSpec, ImageDetails, Images, ProgressListener } from '../engine.ts'
 import { imagePath, labelFilter, splitReference } from './api-path.ts'
 import { limitsOf, type CallLimits, type EngineApi } from './call.ts'
@@ -116,13 +116,16 @@ export function dockerImages(api: EngineApi): Images {
     },
 
     async remove(reference, options) {
-      await api.send({
-        action: 'remove the image',
-        method: 'DELETE',
-        path: imagePath(reference),
-        absent: [404],
-        limits: limitsOf(options, REMOVE_DEADLINE_MS),
-      })
+      const limits = limitsOf(options, REMOVE_DEADLINE_MS)
+      const path = imagePath(reference)
+      try {
+        await api.send({ action: 'remove the image', method: 'DELETE', path, absent: [404], limits })
+      } catch (error) {
+        // Docker answers 500 to one of two requests that take the last two names off an image at the same moment: both want to
+        // remove the image itself. By then it has lost its name, which is what was asked for.
+        const isLostRace = isSandboxError(error, 'engine_failed') && error.details['status'] === 500
+        if (!isLostRace || (await findImage(api, reference, limits)) !== undefined) throw error
+      }
     },
   }
 }
