@@ -2,6 +2,7 @@ import type { Engine } from '../engine/engine.ts'
 import { SandboxError } from '../errors/sandbox-error.ts'
 import type { ControlOptions, SandboxControl, Snapshot } from '../sandbox/control.ts'
 import type { SandboxIdentity } from './identity.ts'
+import type { SandboxLease } from './lease.ts'
 import { MODE_RULES, modeRefuses } from './modes/mode-rules.ts'
 import type { ModeName } from './modes/mode.ts'
 import { removeChoice, writeChoice } from './runtime-choice.ts'
@@ -19,10 +20,10 @@ export interface ControlDeps {
   readonly snapshots: SnapshotKeeper | undefined
   /** Runs `change` while nothing of the user's sandbox is used or started by this server. */
   readonly whileDown: (change: () => Promise<void>, signal?: AbortSignal) => Promise<void>
-  /** Ends all that runs in the sandbox, which stays; gives the name of its runtime. */
-  readonly endProcesses: (options: ControlOptions) => Promise<string>
-  /** Starts the sandbox, and gives the name of its runtime. */
-  readonly start: (options: ControlOptions) => Promise<string>
+  /** A lease on the user's sandbox, which is started if need be. */
+  readonly acquire: (options: ControlOptions) => Promise<SandboxLease>
+  /** Ends all that runs in the sandbox, of which a lease is held. */
+  readonly endProcesses: (options: ControlOptions) => Promise<void>
 }
 
 /** {@link SandboxControl} of one user. Needs no running sandbox: one that cannot start can be given another runtime. */
@@ -38,21 +39,21 @@ export class UserControl implements SandboxControl {
   }
 
   async restart(options: ControlOptions): Promise<string> {
-    const { engine, identity, mode, whileDown, endProcesses, start } = this.#deps
-    if (MODE_RULES[mode].restart === 'ends processes') return await endProcesses(options)
+    const { engine, identity, mode, whileDown, endProcesses } = this.#deps
+    if (MODE_RULES[mode].restart === 'ends processes') return await this.#start(options, () => endProcesses(options))
     await whileDown(() => removeContainer(engine, identity), options.signal)
-    return await start(options)
+    return await this.#start(options)
   }
 
   async startOver(options: ControlOptions): Promise<string> {
-    const { engine, identity, mode, whileDown, start } = this.#deps
+    const { engine, identity, mode, whileDown } = this.#deps
     if (MODE_RULES[mode].reset === 'refused') throw modeRefuses(mode, 'Emptying the workspace')
     await whileDown(() => removeWorkspace(engine, identity), options.signal)
-    return await start(options)
+    return await this.#start(options)
   }
 
   async useRuntime(name: string, options: ControlOptions): Promise<string> {
-    const { engine, identity, mode, runtimes, prepareRuntime, whileDown, start } = this.#deps
+    const { engine, identity, mode, runtimes, prepareRuntime, whileDown } = this.#deps
     if (!MODE_RULES[mode].runtimes) throw modeRefuses(mode, 'Another runtime')
     if (!runtimes.includes(name)) {
       throw new SandboxError('invalid_argument', `There is no runtime ${JSON.stringify(name.slice(0, 80))}.`, {
@@ -65,7 +66,7 @@ export class UserControl implements SandboxControl {
       await writeChoice(engine, identity, name)
       await removeContainer(engine, identity)
     }, options.signal)
-    return await start(options)
+    return await this.#start(options)
   }
 
   async snapshot(name: string | undefined, options: ControlOptions): Promise<Snapshot> {
@@ -77,10 +78,21 @@ export class UserControl implements SandboxControl {
   }
 
   async restoreSnapshot(wanted: string | undefined, options: ControlOptions) {
-    const { identity, whileDown, start } = this.#deps
+    const { identity, whileDown } = this.#deps
     const exchange = (change: () => Promise<void>) => whileDown(change, options.signal)
     const snapshot = await this.#keeper('Bringing a snapshot back').restore(identity, wanted, exchange, options)
-    return { snapshot, runtime: await start(options) }
+    return { snapshot, runtime: await this.#start(options) }
+  }
+
+  /** Starts the sandbox, if need be, and does `work` to it; gives the name of its runtime. */
+  async #start(options: ControlOptions, work?: () => Promise<void>): Promise<string> {
+    const lease = await this.#deps.acquire(options)
+    try {
+      await work?.()
+      return lease.sandbox.facts.runtime
+    } finally {
+      lease.release()
+    }
   }
 
   #keeper(what: string): SnapshotKeeper {

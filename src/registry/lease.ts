@@ -19,9 +19,9 @@ export interface SandboxLease {
 
 export interface AcquireOptions {
   /** Ends the waiting; a start that others wait for too goes on. */
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
   /** Called with a short text for each step of a start that takes time. */
-  readonly onProgress?: (text: string) => void
+  readonly onProgress?: ((text: string) => void) | undefined
   /** That of the call, which is lent to others while it waits for another sandbox to make room. */
   readonly place?: CallPlace
 }

@@ -1,19 +1,16 @@
-import { SandboxError } from '../errors/sandbox-error.ts'
 import type { Logger } from '../lib/logger.ts'
 import { type EvictionReason, noTelemetry, type Telemetry } from '../lib/telemetry.ts'
 import type { SandboxControl } from '../sandbox/control.ts'
-import type { Sandbox } from '../sandbox/sandbox.ts'
 import type { SupervisorClient } from '../supervisor/client.ts'
 import type { AnonymousUser } from './anonymous.ts'
 import { AnonymousUsers } from './anonymous-users.ts'
 import type { ArchiveSweep } from './archive-sweep.ts'
 import { UserControl } from './control.ts'
 import { Entries, type Entry } from './entries.ts'
-import { equip, factsOf } from './equip.ts'
 import { identityOf, type SandboxIdentity } from './identity.ts'
 import type { AcquireOptions, ExistingOptions, SandboxLease, SandboxProvider } from './lease.ts'
+import { Leases } from './leases.ts'
 import { policyFor, rulesOf, type UserProfile } from './modes/user-profile.ts'
-import { findContainer, findWorkspace, resolveOwner } from './owner.ts'
 import { Prewarmer } from './prewarm.ts'
 import { WorkspaceQuota } from './quota/workspace-quota.ts'
 import type { LookReport } from './reconcile/reconciler.ts'
@@ -36,6 +33,7 @@ export class Registry implements SandboxProvider {
   readonly #room: Room
   readonly #archives: ArchiveSweep | undefined
   readonly #starts: Starts
+  readonly #leases: Leases
   readonly #prewarmer: Prewarmer
   readonly #upkeep: Upkeep
   #closed = false
@@ -66,6 +64,13 @@ export class Registry implements SandboxProvider {
     })
     this.#archives = archivesOf(deps, telemetry, (identity) => this.#isBusy(identity))
     this.#starts = new Starts({ ...deps, room: this.#room, archives: this.#archives })
+    this.#leases = new Leases({
+      ...deps,
+      entries: this.#entries,
+      room: this.#room,
+      starts: this.#starts,
+      identityOf: (user) => this.#identityOf(user),
+    })
     this.#prewarmer = new Prewarmer({
       engine,
       room: this.#room,
@@ -88,60 +93,13 @@ export class Registry implements SandboxProvider {
   }
 
   /** A lease on the user's sandbox, which is started, woken or adopted first. While it is held the sandbox is not evicted. */
-  async acquire(user: string, options: AcquireOptions = {}): Promise<SandboxLease> {
-    if (this.#closed) throw new SandboxError('cancelled', 'The server is shutting down.')
-    options.signal?.throwIfAborted()
-    const { policy, packages } = this.#deps
-    const entry = this.#entry(user)
-    const { link } = entry
-    if (!link.isUsable && (await this.#starts.isEphemeral(entry, options)))
-      return await this.#acquireCall(entry, options)
-    const waiting = this.#room.enter(entry, options)
-    if (waiting) await waiting
-    try {
-      const { notice, runtime, attached } = await link.ready(options)
-      if (entry.sandbox?.of.imageId !== runtime.imageId || entry.sandbox.attached !== attached) {
-        entry.sandbox = {
-          of: runtime,
-          attached,
-          value: equip(entry, link, runtime, factsOf(entry, policy, runtime, attached), packages),
-        }
-        // A new workspace has no past.
-        if (notice !== 'created') this.#tidy(entry, entry.sandbox.value, notice === 'resumed' || notice === 'recreated')
-      }
-      const sandbox = entry.sandbox.value
-      let held = true
-      const release = () => {
-        if (held) link.releaseLease()
-        held = false
-      }
-      return { sandbox, notice, release }
-    } catch (error) {
-      link.releaseLease()
-      throw error
-    }
+  acquire(user: string, options: AcquireOptions = {}): Promise<SandboxLease> {
+    return this.#leases.acquire(user, options)
   }
 
-  /**
-   * A lease on the user's sandbox as it is: one that runs, or with `wake` also one that sleeps; undefined when there is none. Another server may put the
-   * sandbox to sleep between the look and the lease: then it is woken.
-   */
-  async acquireExisting(user: string, { wake, ...options }: ExistingOptions): Promise<SandboxLease | undefined> {
-    const identity = this.#identityOf(user)
-    if (this.#entries.find(identity)?.link.isUsable) return await this.acquire(user, options)
-    const { engine } = this.#deps
-    const call = options.signal ? { signal: options.signal } : {}
-    const { mode } = this.#entry(user).profile
-    // There is always one: the operator made it.
-    if (mode?.name === 'attach' || (mode?.name === 'bind' && wake))
-      return wake ? await this.acquire(user, options) : undefined
-    const owner = await resolveOwner(engine, identity, call)
-    const exists = wake
-      ? owner.archive !== undefined || (await findWorkspace(engine, owner, call)) !== undefined
-      : (await findContainer(engine, owner, call))?.state === 'running'
-    return exists && (wake || this.#entries.find(identity)?.link.isChanging !== true)
-      ? await this.acquire(user, options)
-      : undefined
+  /** A lease on the user's sandbox as it is: one that runs, or with `wake` also one that sleeps; undefined when there is none. */
+  acquireExisting(user: string, options: ExistingOptions): Promise<SandboxLease | undefined> {
+    return this.#leases.acquireExisting(user, options)
   }
 
   control(user: string): SandboxControl {
@@ -155,20 +113,10 @@ export class Registry implements SandboxProvider {
       snapshots: this.#deps.snapshots,
       prepareRuntime: (name, options) => runtime(name, options),
       whileDown: (change, signal) => this.#whileDown(this.#entry(user), change, signal),
-      endProcesses: async ({ signal, onProgress }) => {
-        const lease = await this.acquire(user, { ...(signal && { signal }), ...(onProgress && { onProgress }) })
-        try {
-          const client = await this.#entry(user).link.client(signal)
-          await client.killAll({ signal })
-          return lease.sandbox.facts.runtime
-        } finally {
-          lease.release()
-        }
-      },
-      start: async ({ signal, onProgress }) => {
-        const lease = await this.acquire(user, { ...(signal && { signal }), ...(onProgress && { onProgress }) })
-        lease.release()
-        return lease.sandbox.facts.runtime
+      acquire: (options) => this.acquire(user, options),
+      endProcesses: async ({ signal }) => {
+        const client = await this.#entry(user).link.client(signal)
+        await client.killAll({ signal })
       },
     })
   }
@@ -243,6 +191,7 @@ export class Registry implements SandboxProvider {
    */
   async close(evictIdle: boolean): Promise<void> {
     this.#closed = true
+    this.#leases.close()
     this.#upkeep.stop()
     this.#prewarmer.stop()
     const poolClosed = this.#starts.pool.close()
@@ -270,31 +219,6 @@ export class Registry implements SandboxProvider {
 
   #entry(user: string): Entry {
     return this.#entries.of(user, this.#identityOf(user))
-  }
-
-  /** A lease on a container for this call alone, which goes with the lease. */
-  async #acquireCall(entry: Entry, options: AcquireOptions): Promise<SandboxLease> {
-    const { policy, packages } = this.#deps
-    const { link } = entry
-    const calls = (entry.calls ??= this.#starts.calls(entry))
-    const waiting = this.#room.enter(entry, options)
-    if (waiting) await waiting
-    try {
-      const call = await calls.take(options)
-      const { runtime, isNew } = call.placed
-      let held = true
-      const release = () => {
-        // Its place is free when its container is gone.
-        if (held) void calls.end(call).finally(() => link.releaseLease())
-        held = false
-      }
-      const facts = factsOf(entry, policy, runtime, undefined, 'ephemeral')
-      const sandbox = equip(entry, call, runtime, facts, packages)
-      return { sandbox, notice: isNew ? 'created' : undefined, release }
-    } catch (error) {
-      link.releaseLease()
-      throw error
-    }
   }
 
   /** An archiving of the user's files gives up first; none begins meanwhile. */
@@ -352,17 +276,5 @@ export class Registry implements SandboxProvider {
       logger.warn({ err: error }, 'a frozen sandbox could not be thawed; the next server finds it')
     }
     link.close()
-  }
-
-  /** Beside the first call, which need not wait for it. */
-  #tidy({ link, logger }: Entry, sandbox: Sandbox, isNewBoot: boolean): void {
-    link.addLease()
-    sandbox
-      .tidy(isNewBoot)
-      .then(
-        (removed) => removed > 0 && logger.info({ removed }, 'removed what calls of a server that was killed had left'),
-        (error: unknown) => logger.warn({ err: error }, 'what calls of other servers may have left was not removed'),
-      )
-      .finally(() => link.releaseLease())
   }
 }
