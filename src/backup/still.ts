@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { CallOptions, ContainerDetails, Engine } from '../engine/engine.ts'
 import { isSandboxError, SandboxError } from '../errors/sandbox-error.ts'
-import { thaw } from '../runtimes/helper-container.ts'
+import { thaw } from '../runtimes/helper-leftovers.ts'
 import { findContainer, type Owner } from '../registry/owner.ts'
 
 /** A call that thaws the sandbox spoils a copy; it is taken again so often before the caller is told to come back. */

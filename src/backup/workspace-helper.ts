@@ -1,10 +1,9 @@
-import { randomBytes } from 'node:crypto'
-import type { ContainerStream, Engine, Labels } from '../engine/engine.ts'
+import type { ContainerSpec, ContainerStream, Engine, Labels } from '../engine/engine.ts'
 import { isSandboxError, SandboxError } from '../errors/sandbox-error.ts'
 import type { Logger } from '../lib/logger.ts'
 import { LABEL, type SandboxIdentity } from '../registry/identity.ts'
-import { FROZEN_LABEL, SINCE_LABEL } from '../runtimes/helper-container.ts'
-import { BRIDGE_UID, SUPERVISOR_PATH } from '../supervisor/protocol.ts'
+import { FROZEN_LABEL, helperSpec } from '../runtimes/helper-spec.ts'
+import { SUPERVISOR_PATH } from '../supervisor/protocol.ts'
 import { badArchive } from './archive/bad-archive.ts'
 
 export interface HelperScene {
@@ -25,10 +24,9 @@ export interface HelperSpec {
   readonly frozen?: string | undefined
 }
 
-const MIB = 1024 ** 2
 const MOUNT = '/workspace'
 /** For the names of a directory and of files with several names. */
-const MEMORY_BYTES = 512 * MIB
+const MEMORY_BYTES = 512 * 1024 ** 2
 /** Beyond any file system's largest file that is of use here: what was written once may come back. */
 const FILE_BYTES = 8 * 1024 ** 4
 /** An open directory for each level of the deepest path. */
@@ -73,7 +71,7 @@ export class WorkspaceHelper implements AsyncDisposable {
     signal?: AbortSignal,
   ): Promise<WorkspaceHelper> {
     const call = signal ? { signal } : {}
-    const { id } = await engine.containers.create(containerSpec(spec), call)
+    const { id } = await engine.containers.create(specOf(spec), call)
     try {
       await engine.containers.start(id, call)
       return new WorkspaceHelper(engine, logger, id, spec.uid)
@@ -200,33 +198,19 @@ async function* received(stream: ContainerStream, signal?: AbortSignal): AsyncGe
   }
 }
 
-function containerSpec({ identity, imageId, ociRuntime, uid, volumeName, access, frozen }: HelperSpec) {
-  return {
-    name: `sandbox-mcp-helper-${randomBytes(12).toString('hex')}`,
+function specOf({ identity, imageId, ociRuntime, uid, volumeName, access, frozen }: HelperSpec): ContainerSpec {
+  return helperSpec({
     image: imageId,
     labels: {
       ...helperLabels(identity.installation, identity.userHash),
-      [SINCE_LABEL]: String(Date.now()),
       ...(frozen === undefined ? {} : { [FROZEN_LABEL]: frozen }),
     },
     uid,
-    // Nothing speaks to a supervisor here.
-    bridgeUid: BRIDGE_UID,
     env: { PATH: '/usr/bin:/bin' },
     command: [SUPERVISOR_PATH, 'hold', String(HOLD_S)],
-    workDir: '/',
     volume: { name: volumeName, mountPath: MOUNT, readOnly: access === 'read' },
-    limits: {
-      memoryBytes: MEMORY_BYTES,
-      cpus: 1,
-      pids: 32,
-      tmpBytes: MIB,
-      spoolBytes: MIB,
-      shmBytes: MIB,
-      fileBytes: FILE_BYTES,
-      openFiles: OPEN_FILES,
-    },
-    network: 'none' as const,
-    ...(ociRuntime === undefined ? {} : { ociRuntime }),
-  }
+    limits: { memoryBytes: MEMORY_BYTES, fileBytes: FILE_BYTES, openFiles: OPEN_FILES },
+    network: 'none',
+    ociRuntime,
+  })
 }

@@ -1,7 +1,8 @@
 import type { ContainerLimits, ContainerSpec, Labels } from '../engine/engine.ts'
 import type { ReadyRuntime } from '../runtimes/image-builder.ts'
 import type { SandboxFacts } from '../sandbox/facts.ts'
-import { BRIDGE_UID, SUPERVISOR_PATH } from '../supervisor/protocol.ts'
+import { initCommand } from '../supervisor/init-command.ts'
+import { BRIDGE_UID } from '../supervisor/protocol.ts'
 import type { WorkspaceLimits } from './quota/limits.ts'
 import { fixedSettings } from './fixed-settings.ts'
 import { containerLabels, LABEL, type SandboxIdentity } from './identity.ts'
@@ -107,18 +108,7 @@ export function containerSpec(
     uid,
     bridgeUid: BRIDGE_UID,
     env: SUPERVISOR_ENV,
-    command: [
-      SUPERVISOR_PATH,
-      'init',
-      '--bridge-uid',
-      String(BRIDGE_UID),
-      '--spool',
-      SPOOL_DIR,
-      '--workspace',
-      WORKSPACE,
-      '--idle-exit',
-      String(Math.ceil(policy.idleExitMs / 1000)),
-    ],
+    command: initCommand({ spoolDir: SPOOL_DIR, workspace: WORKSPACE, idleExitMs: policy.idleExitMs }),
     workDir: WORKSPACE,
     ...(bind
       ? { bind: { source: bind.directory, mountPath: WORKSPACE }, gid: bind.gid }

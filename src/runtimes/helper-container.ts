@@ -1,7 +1,6 @@
-import { randomBytes } from 'node:crypto'
-import type { ContainerSpec, ContainerStream, ContainerSummary, Engine, Labels } from '../engine/engine.ts'
+import type { ContainerSpec, ContainerStream, Engine, Labels } from '../engine/engine.ts'
 import { SandboxError } from '../errors/sandbox-error.ts'
-import { BRIDGE_UID } from '../supervisor/protocol.ts'
+import { helperSpec } from './helper-spec.ts'
 
 export interface HelperSpec {
   readonly imageId: string
@@ -37,38 +36,6 @@ done
 sleep ${LIFETIME_S} & wait $!`
 /** Takes the input, then waits for the server's end of the stream to go. Whatever happens, it takes the container with it. */
 const GUARD = `{ mkdir -m 0700 ${INPUT_DIR} && tar -xf - -C ${INPUT_DIR} && echo ready && cat > /dev/null; }; kill -TERM 1`
-/** When a helper container was made, in Unix milliseconds: one that was never started is told from one that is about to be. */
-export const SINCE_LABEL = 'sandbox-mcp.since'
-const START_MS = 5 * 60_000
-
-/** On a helper: the container that stands still for its sake. */
-export const FROZEN_LABEL = 'sandbox-mcp.frozen'
-
-/** Lets the container go on that stood still for a helper which nobody waits for. To be done before that helper goes: it alone knows of it. */
-export async function letGo(engine: Engine, { labels }: { readonly labels: Labels }): Promise<void> {
-  const frozen = labels[FROZEN_LABEL]
-  if (frozen !== undefined) await thaw(engine, frozen)
-}
-
-/** Lets a container go on. One that is gone, or that somebody else has thawed, is well. */
-export async function thaw(engine: Engine, containerId: string): Promise<void> {
-  try {
-    await engine.containers.unpause(containerId)
-  } catch (error) {
-    const now = await engine.containers.inspect(containerId)
-    if (now?.state === 'paused') throw error
-  }
-}
-
-/**
- * True for a helper container that no server waits for any more. Without a time it is none, whatever else its labels say: whoever runs the image of a
- * runtime by hand has a container with the image's labels.
- */
-export function isAbandoned({ state, labels }: ContainerSummary): boolean {
-  const since = labels[SINCE_LABEL]
-  if (since === undefined) return false
-  return state === 'exited' || (state === 'created' && Date.now() - Number(since) > START_MS)
-}
 
 /**
  * A short-lived container of a runtime's image with nothing of any user: no volume, another uid, the whole hardening profile (but the
@@ -86,7 +53,7 @@ export class HelperContainer {
   }
 
   static async start(engine: Engine, spec: HelperSpec, signal: AbortSignal): Promise<HelperContainer> {
-    const { id } = await engine.containers.create(containerSpec(spec), { signal })
+    const { id } = await engine.containers.create(specOf(spec), { signal })
     try {
       await engine.containers.start(id, { signal })
       const command = ['/bin/sh', '-c', GUARD]
@@ -130,37 +97,18 @@ export class HelperContainer {
   }
 }
 
-function containerSpec({
-  imageId,
-  env,
-  labels,
-  network,
-  ociRuntime,
-  maxBytes,
-}: Omit<HelperSpec, 'input'>): ContainerSpec {
-  return {
-    name: `sandbox-mcp-helper-${randomBytes(12).toString('hex')}`,
+function specOf({ imageId, env, labels, network, ociRuntime, maxBytes }: HelperSpec): ContainerSpec {
+  return helperSpec({
     image: imageId,
-    labels: { ...labels, [SINCE_LABEL]: String(Date.now()) },
+    labels,
     uid: HELPER_UID,
-    // Nothing speaks to a supervisor here: it would listen where the network is the host's.
-    bridgeUid: BRIDGE_UID,
     env: { ...env, HOME: '/tmp' },
+    // No supervisor: it would listen where the network is the host's.
     command: ['/bin/sh', '-c', INIT],
-    workDir: '/',
-    limits: {
-      memoryBytes: maxBytes + WORK_BYTES,
-      cpus: 1,
-      pids: 256,
-      tmpBytes: maxBytes,
-      spoolBytes: MIB,
-      shmBytes: MIB,
-      fileBytes: maxBytes,
-      openFiles: 4096,
-    },
+    limits: { memoryBytes: maxBytes + WORK_BYTES, pids: 256, tmpBytes: maxBytes, fileBytes: maxBytes, openFiles: 4096 },
     network,
-    ...(ociRuntime === undefined ? {} : { ociRuntime }),
-  }
+    ociRuntime,
+  })
 }
 
 /** Resolves at the first piece of output; rejects when the program ends without one. */

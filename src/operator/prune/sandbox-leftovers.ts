@@ -6,7 +6,8 @@ import { listHoldings, type Owned, type UnownedSlot } from '../../registry/owned
 import { findWorkspace, removeOwner, resolveOwner } from '../../registry/owner.ts'
 import { removeChoice } from '../../registry/runtime-choice.ts'
 import { removeEverything } from '../../registry/take-down.ts'
-import { isAbandoned, letGo, SINCE_LABEL } from '../../runtimes/helper-container.ts'
+import { isAbandoned, letGo } from '../../runtimes/helper-leftovers.ts'
+import { SINCE_LABEL } from '../../runtimes/helper-spec.ts'
 import { MEASURE_LABELS } from '../../runtimes/measure.ts'
 import type { Leftover } from './leftover.ts'
 

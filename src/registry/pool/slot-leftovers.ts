@@ -1,12 +1,9 @@
-import type { ContainerSummary, Engine, VolumeDetails } from '../../engine/engine.ts'
-import { isSandboxError } from '../../errors/sandbox-error.ts'
+import type { Engine, VolumeDetails } from '../../engine/engine.ts'
 import type { Logger } from '../../lib/logger.ts'
-import type { SupervisorClient } from '../../supervisor/client.ts'
-import { ConnectionLost } from '../../supervisor/errors.ts'
+import { askSupervisor } from '../abandoned.ts'
 import type { SandboxIdentity } from '../identity.ts'
 import { listHoldings, type UnownedSlot } from '../owned.ts'
 import { ensureOwner } from '../owner.ts'
-import { connect } from '../connect.ts'
 import { removeSlot } from './slot.ts'
 
 export interface SlotLeftoversDeps {
@@ -60,7 +57,8 @@ export class SlotLeftovers {
   /** True when somebody has it, or may have: asked of the supervisor, as far as it can be. */
   async #isHeld({ name, container }: UnownedSlot): Promise<boolean> {
     if (!container) return false
-    const user = this.#deps.userOf(container.id)
+    const { engine, userOf } = this.#deps
+    const user = userOf(container.id)
     if (user) {
       await this.#restoreRecord(user, name)
       return true
@@ -69,7 +67,7 @@ export class SlotLeftovers {
     if (container.state === 'paused') return true
     if (container.state !== 'running') return false
     // The one connection is ours.
-    return (await this.#ask(container, async (client) => (await client.info()).connections > 1)) ?? true
+    return (await askSupervisor(engine, container.id, async (client) => (await client.info()).connections > 1)) ?? true
   }
 
   /** Somebody removed the record of a user of this server (`docker volume prune` does): without it their files would be lost at the next eviction. */
@@ -86,12 +84,13 @@ export class SlotLeftovers {
   /** True when it is ours to remove. */
   async #mayGo({ name, container }: UnownedSlot): Promise<boolean> {
     if (container?.state !== 'running') return await this.#isEmpty(name)
-    const mayGo = await this.#ask(container, async (client) => {
+    const { engine, logger } = this.#deps
+    const mayGo = await askSupervisor(engine, container.id, async (client) => {
       if (await client.claim()) return true
       const { idleMs, uptimeMs } = await client.info()
       // Claimed by a server that died before it could make the record: nothing was ever done in it.
       if (idleMs >= uptimeMs) return true
-      this.#deps.logger.warn({ slot: name }, 'a sandbox was used and has no owner record: it is left alone')
+      logger.warn({ slot: name }, 'a sandbox was used and has no owner record: it is left alone')
       return false
     })
     return mayGo ?? false
@@ -112,20 +111,5 @@ export class SlotLeftovers {
     const ours = names.filter((name) => unowned.has(name))
     for (const name of ours) await removeSlot(this.#deps.engine, name)
     return ours.length
-  }
-
-  /** Undefined when it does not answer: on its way out or in, and the next look tells. */
-  async #ask<T>({ id }: ContainerSummary, ask: (client: SupervisorClient) => Promise<T>): Promise<T | undefined> {
-    try {
-      const client = await connect(this.#deps.engine, id)
-      try {
-        return await ask(client)
-      } finally {
-        client.connection.close('looked')
-      }
-    } catch (error) {
-      if (error instanceof ConnectionLost || isSandboxError(error)) return undefined
-      throw error
-    }
   }
 }

@@ -1,18 +1,16 @@
-import { randomBytes } from 'node:crypto'
 import type { CallOptions, ContainerSpec, Engine, VolumeDetails } from '../../engine/engine.ts'
-import { SINCE_LABEL } from '../../runtimes/helper-container.ts'
-import { BRIDGE_UID, SUPERVISOR_PATH } from '../../supervisor/protocol.ts'
+import { helperSpec } from '../../runtimes/helper-spec.ts'
+import { initCommand } from '../../supervisor/init-command.ts'
 import { connectPatiently } from '../connect.ts'
 import { LABEL, uidFromLabels } from '../identity.ts'
 import { SPOOL_DIR, WORKSPACE } from '../sandbox-spec.ts'
 import { NO_LIMITS } from './limits.ts'
 import { type Measured, measureWorkspace } from './measure.ts'
 
-const MIB = 1024 ** 2
 /** The supervisor, and the table of files with several names. */
-const MEMORY_BYTES = 128 * MIB
-/** It ends by itself so long after its server, in seconds. */
-const IDLE_EXIT_S = 30
+const MEMORY_BYTES = 128 * 1024 ** 2
+/** It ends by itself so long after its server, in milliseconds. */
+const IDLE_EXIT_MS = 30_000
 
 /**
  * Measures the workspace of a sandbox that sleeps: in a container of its own that has the volume read-only, no network, the uid of the files and the
@@ -27,7 +25,7 @@ export async function measureSleeping(
 ): Promise<Measured | undefined> {
   const uid = uidFromLabels(volume.labels)
   if (uid === undefined) return undefined
-  const { id } = await engine.containers.create(helperSpec(volume, imageId, uid), call)
+  const { id } = await engine.containers.create(specOf(volume, imageId, uid), call)
   try {
     await engine.containers.start(id, call)
     const client = await connectPatiently(engine, id, call.signal)
@@ -48,43 +46,16 @@ export async function isEmptyVolume(engine: Engine, volume: VolumeDetails, image
   return usage?.entries === 1 && !usage.unseen
 }
 
-function helperSpec({ name, labels }: VolumeDetails, image: string, uid: number): ContainerSpec {
-  return {
-    name: `sandbox-mcp-helper-${randomBytes(12).toString('hex')}`,
+function specOf({ name, labels }: VolumeDetails, image: string, uid: number): ContainerSpec {
+  return helperSpec({
     image,
-    labels: {
-      [LABEL.role]: 'size',
-      [LABEL.installation]: labels[LABEL.installation] ?? '',
-      [SINCE_LABEL]: String(Date.now()),
-    },
+    labels: { [LABEL.role]: 'size', [LABEL.installation]: labels[LABEL.installation] ?? '' },
     uid,
-    bridgeUid: BRIDGE_UID,
     env: { PATH: '/usr/bin:/bin' },
-    command: [
-      SUPERVISOR_PATH,
-      'init',
-      '--bridge-uid',
-      String(BRIDGE_UID),
-      '--spool',
-      SPOOL_DIR,
-      '--workspace',
-      WORKSPACE,
-      '--idle-exit',
-      String(IDLE_EXIT_S),
-    ],
-    workDir: '/',
+    command: initCommand({ spoolDir: SPOOL_DIR, workspace: WORKSPACE, idleExitMs: IDLE_EXIT_MS }),
     // Nothing of ours changes what somebody else's files are.
     volume: { name, mountPath: WORKSPACE, readOnly: true },
-    limits: {
-      memoryBytes: MEMORY_BYTES,
-      cpus: 1,
-      pids: 32,
-      tmpBytes: MIB,
-      spoolBytes: MIB,
-      shmBytes: MIB,
-      fileBytes: MIB,
-      openFiles: 256,
-    },
+    limits: { memoryBytes: MEMORY_BYTES },
     network: 'none',
-  }
+  })
 }

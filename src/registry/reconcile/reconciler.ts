@@ -1,7 +1,7 @@
 import type { ContainerSummary, Engine } from '../../engine/engine.ts'
 import type { Logger } from '../../lib/logger.ts'
 import type { Reconciled, Telemetry } from '../../lib/telemetry.ts'
-import { isAbandoned, letGo } from '../../runtimes/helper-container.ts'
+import { isAbandoned, letGo } from '../../runtimes/helper-leftovers.ts'
 import { MEASURE_LABELS } from '../../runtimes/measure.ts'
 import { LABEL, type SandboxIdentity } from '../identity.ts'
 import { listHoldings } from '../owned.ts'
