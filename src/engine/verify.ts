@@ -14,7 +14,12 @@ export interface Mismatch {
  * no-new-privileges).
  */
 export function findMismatches(spec: ContainerSpec, effective: EffectiveProfile): readonly Mismatch[] {
-  const wanted: EffectiveProfile = {
+  return compare(wantedProfile(spec), effective)
+}
+
+/** What is in force where an engine gives all that the spec and the hardening profile ask for. */
+export function wantedProfile(spec: ContainerSpec): EffectiveProfile {
+  return {
     user: `${spec.uid}:${spec.gid ?? spec.uid}`,
     ...effectiveLimits(spec.limits),
     readOnlyRoot: true,
@@ -28,7 +33,6 @@ export function findMismatches(spec: ContainerSpec, effective: EffectiveProfile)
     ipcMode: 'private',
     mounts: wantedMounts(spec),
   }
-  return compare(wanted, effective)
 }
 
 /** The same for the limits that can be changed. */
@@ -53,7 +57,7 @@ function compare(wanted: Partial<EffectiveProfile>, effective: EffectiveProfile)
 export const BIND_PROPAGATION = 'rprivate'
 
 /** The one mount of a sandbox, as it is to be read back. */
-export function wantedMounts({ volume, bind }: ContainerSpec): EffectiveProfile['mounts'] {
+function wantedMounts({ volume, bind }: ContainerSpec): EffectiveProfile['mounts'] {
   if (volume) {
     const { name, mountPath: target, readOnly = false } = volume
     return [{ type: 'volume', name, target, readOnly }]

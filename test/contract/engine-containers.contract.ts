@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { expectCode } from '../helpers/expect-code.ts'
+import { wholeProfile } from '../helpers/whole-profile.ts'
 import type { EngineSubject } from './engine.contract.ts'
 
 /** The part of the contract about containers. */
@@ -51,23 +52,7 @@ export function describeContainers(getSubject: () => EngineSubject): void {
       const { containers } = getSubject().engine
       const spec = await getSubject().spec()
       const { id } = await containers.create(spec)
-      expect((await containers.inspect(id))?.effective).toEqual({
-        user: '20001:20001',
-        memoryBytes: spec.limits.memoryBytes,
-        memorySwapBytes: spec.limits.memoryBytes,
-        nanoCpus: spec.limits.cpus * 1e9,
-        pids: spec.limits.pids,
-        readOnlyRoot: true,
-        privileged: false,
-        capAdd: [],
-        capsDropped: true,
-        noNewPrivileges: true,
-        seccomp: true,
-        networkMode: 'none',
-        pidMode: '',
-        ipcMode: 'private',
-        mounts: [{ type: 'volume', name: spec.volume.name, target: '/workspace', readOnly: false }],
-      })
+      expect((await containers.inspect(id))?.effective).toEqual(wholeProfile(spec))
     })
 
     test('are listed by all of the given labels, whatever their state', async () => {

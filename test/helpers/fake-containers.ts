@@ -1,13 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto'
 import type { ContainerDetails, Containers, ContainerSpec, ContainerSummary, Labels } from '../../src/engine/engine.ts'
 import type { EffectiveProfile } from '../../src/engine/engine.ts'
-import {
-  effectiveLimits,
-  findLimitMismatches,
-  findMismatches,
-  type Mismatch,
-  wantedMounts,
-} from '../../src/engine/verify.ts'
+import { findLimitMismatches, findMismatches, type Mismatch, wantedProfile } from '../../src/engine/verify.ts'
 import { SandboxError } from '../../src/errors/sandbox-error.ts'
 import { hasLabels, type FakeContainer, type FakeWorld } from './fake-world.ts'
 import { containerSpec } from './specs.ts'
@@ -207,20 +201,7 @@ function toDetails(world: FakeWorld, container: FakeContainer): ContainerDetails
 }
 
 function effective({ options }: FakeWorld, spec: ContainerSpec): EffectiveProfile {
-  const applied: EffectiveProfile = {
-    user: `${spec.uid}:${spec.gid ?? spec.uid}`,
-    ...effectiveLimits(spec.limits),
-    readOnlyRoot: true,
-    privileged: false,
-    capAdd: [],
-    capsDropped: true,
-    noNewPrivileges: true,
-    seccomp: true,
-    networkMode: spec.network,
-    pidMode: '',
-    ipcMode: 'private',
-    mounts: wantedMounts(spec),
-  }
+  const applied = wantedProfile(spec)
   return options.weaken?.(applied) ?? applied
 }
 

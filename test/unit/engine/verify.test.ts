@@ -2,25 +2,10 @@ import { describe, expect, test } from 'vitest'
 import type { EffectiveProfile } from '../../../src/engine/engine.ts'
 import { findMismatches } from '../../../src/engine/verify.ts'
 import { containerSpec } from '../../helpers/specs.ts'
+import { wholeProfile } from '../../helpers/whole-profile.ts'
 
 const spec = containerSpec({ name: 'box' })
-const asWanted: EffectiveProfile = {
-  user: '20001:20001',
-  memoryBytes: spec.limits.memoryBytes,
-  memorySwapBytes: spec.limits.memoryBytes,
-  nanoCpus: 1e9,
-  pids: 64,
-  readOnlyRoot: true,
-  privileged: false,
-  capAdd: [],
-  capsDropped: true,
-  noNewPrivileges: true,
-  seccomp: true,
-  networkMode: 'none',
-  pidMode: '',
-  ipcMode: 'private',
-  mounts: [{ type: 'volume', name: 'box', target: '/workspace', readOnly: false }],
-}
+const asWanted = wholeProfile(spec)
 
 /** One weakening of each protection. */
 const WEAKENED: { readonly [Protection in keyof EffectiveProfile]: EffectiveProfile[Protection] } = {

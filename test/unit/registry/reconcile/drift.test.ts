@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import type { ContainerDetails, ContainerSpec, EffectiveProfile } from '../../../../src/engine/engine.ts'
-import { effectiveLimits } from '../../../../src/engine/verify.ts'
 import { LABEL } from '../../../../src/registry/identity.ts'
 import { driftOf } from '../../../../src/registry/reconcile/drift.ts'
 import { containerSpec, type SandboxPolicy, userPlace } from '../../../../src/registry/sandbox-spec.ts'
 import { labIdentity, registryLab, TEST_POLICY } from '../../../helpers/registry-lab.ts'
+import { wholeProfile } from '../../../helpers/whole-profile.ts'
 
 const UID = 1_200_000
 const { runtime } = await registryLab()
@@ -17,7 +17,6 @@ function specOf(policy: Partial<SandboxPolicy> = {}, digest = runtime.digest): C
 
 /** The container that a server made of a spec, as the engine tells of it. */
 function madeOf(spec: ContainerSpec, effective: Partial<EffectiveProfile> = {}): ContainerDetails {
-  const { volume } = spec
   return {
     id: 'id',
     name: spec.name,
@@ -30,21 +29,7 @@ function madeOf(spec: ContainerSpec, effective: Partial<EffectiveProfile> = {}):
     oomKilled: false,
     workDir: spec.workDir,
     env: [],
-    effective: {
-      user: `${UID}:${UID}`,
-      ...effectiveLimits(spec.limits),
-      readOnlyRoot: true,
-      privileged: false,
-      capAdd: [],
-      capsDropped: true,
-      noNewPrivileges: true,
-      seccomp: true,
-      networkMode: spec.network,
-      pidMode: '',
-      ipcMode: 'private',
-      mounts: volume ? [{ type: 'volume', name: volume.name, target: volume.mountPath, readOnly: false }] : [],
-      ...effective,
-    },
+    effective: { ...wholeProfile(spec), ...effective },
   }
 }
 
