@@ -7,7 +7,7 @@ export function describeDirectories(getSubject: () => EngineSubject): void {
   describe('a directory of the machine', () => {
     test('is the one mount, private, and told as it is in force', async () => {
       const { engine, spec } = getSubject()
-      const source = await temporaryDirectory()
+      const source = temporaryDirectory()
       const { volume: _volume, ...without } = await spec({ uid: 20_001, gid: 20_002 })
       const { id } = await engine.containers.create({ ...without, bind: { source, mountPath: '/workspace' } })
       expect((await engine.containers.inspect(id))?.effective).toMatchObject({

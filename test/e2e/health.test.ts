@@ -1,5 +1,5 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { startHttpProcess } from '../helpers/http-process.ts'
+import { startHttpServer } from '../helpers/start-http-server.ts'
 import { useInstallation } from '../helpers/installation.ts'
 import { startSocketProxy } from '../helpers/socket-proxy.ts'
 
@@ -19,7 +19,7 @@ async function behindProxy(settings: Readonly<Record<string, string>> = {}) {
   const proxy = await startSocketProxy(socketPath, {})
   onTestFinished(() => proxy.stop())
   const env = { DOCKER_HOST: `unix://${proxy.socketPath}` }
-  const started = await startHttpProcess({ installation: installation.name, env }, settings)
+  const started = await startHttpServer({ installation: installation.name, env, settings })
   onTestFinished(() => started[Symbol.asyncDispose]())
   const { address } = started
   return { proxy, address }

@@ -6,7 +6,7 @@ import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { failureOf } from '../helpers/failure.ts'
-import { startHttpProcess } from '../helpers/http-process.ts'
+import { startHttpServer } from '../helpers/start-http-server.ts'
 import { useInstallation } from '../helpers/installation.ts'
 import { hostEnvironment, ROOT, TestServer } from '../helpers/start-server.ts'
 import { bearer } from '../helpers/who-am-i.ts'
@@ -21,7 +21,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }))
 
 const start = (settings: Readonly<Record<string, string>> = { auth: 'tokens' }) =>
-  startHttpProcess({ installation: installation.name, env: { SANDBOX_TOKENS_FILE: tokensFile } }, settings)
+  startHttpServer({ installation: installation.name, env: { SANDBOX_TOKENS_FILE: tokensFile }, settings })
 
 /** Runs `sandbox-mcp token …` and gives what it prints as JSON. */
 function tokenCommand(...words: readonly string[]): Promise<Record<string, string>> {
@@ -49,16 +49,14 @@ const NOWHERE = '/nowhere'
 
 describe('a server over HTTP', () => {
   test('tells where it listens in one line of its log, and leaves stdout alone', async () => {
-    let stdout = ''
-    const started = await start({})
-    const { server, address } = started
-    server.child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()))
+    const server = await start({})
+    const { address } = server
     expect(server.log.filter((line) => line['address'] !== undefined)).toMatchObject([
       { level: 30, msg: `listening on ${address.origin}`, auth: 'none' },
     ])
     expect(await statusOf(address, NOWHERE)).toBe(404)
-    await started[Symbol.asyncDispose]()
-    expect(stdout).toBe('')
+    await server[Symbol.asyncDispose]()
+    expect(server.stdout).toBe('')
   })
 
   // TS06
@@ -75,10 +73,11 @@ describe('a server over HTTP', () => {
   })
 
   test('ends on SIGTERM with 0, and its port is free', async () => {
-    const { server, address } = await start({})
+    const server = await start({})
+    const { address } = server
     // A connection that waits for its next request does not keep it.
     expect(await statusOf(address, NOWHERE)).toBe(404)
-    server.kill('SIGTERM')
+    await server.kill('SIGTERM')
     expect(await server.exited).toEqual({ code: 0, signal: null })
     expect(server.log.at(-1)).toMatchObject({ msg: 'stopping', by: 'SIGTERM' })
     expect(await failureOf(fetch(address))).toMatchObject({ cause: { code: 'ECONNREFUSED' } })
@@ -130,7 +129,8 @@ describe('tokens', () => {
     await using server = await start({ auth: 'tokens', 'log-level': 'debug' })
     await statusOf(server.address, NOWHERE, bearer(token))
     await statusOf(server.address, `${NOWHERE}?token=${token}`, bearer('smcp_not-a-token'))
-    await expect.poll(() => server.server.stderr).toContain('a credential was refused')
-    expect(server.server.stderr).not.toMatch(/smcp_|somebody/)
+    const log = () => JSON.stringify(server.log)
+    await expect.poll(log).toContain('a credential was refused')
+    expect(log()).not.toMatch(/smcp_|somebody/)
   })
 })

@@ -1,7 +1,7 @@
 import pLimit from 'p-limit'
 import { expect, test } from 'vitest'
 import { connectHttp, HTTP_LEGS } from '../helpers/http-clients.ts'
-import { startHttpProcess } from '../helpers/http-process.ts'
+import { startHttpServer } from '../helpers/start-http-server.ts'
 import { useInstallation } from '../helpers/installation.ts'
 import type { McpClient } from '../helpers/mcp-client.ts'
 import { parsePrometheusText } from '../helpers/prometheus-text.ts'
@@ -64,9 +64,9 @@ async function take({ client, mark }: Session, step: Step): Promise<void> {
 
 test('100 users over all legs make 20 mixed calls each: no error, no mixed-up answer, files kept through evictions', async () => {
   expect(STEPS).toHaveLength(20)
-  await using server = await startHttpProcess(
-    { installation: installation.name },
-    {
+  await using server = await startHttpServer({
+    installation: installation.name,
+    settings: {
       auth: 'proxy',
       'trusted-proxies': '127.0.0.1',
       'proxy-admins': OPERATOR,
@@ -75,7 +75,7 @@ test('100 users over all legs make 20 mixed calls each: no error, no mixed-up an
       'max-calls': String(SANDBOXES),
       'queue-timeout': '90s',
     },
-  )
+  })
   const { address } = server
   const sessions = await Promise.all(
     Array.from({ length: USERS }, async (_, at): Promise<Session> => {

@@ -1,7 +1,7 @@
 import { expect, test, vi } from 'vitest'
 import { failureOf } from '../helpers/failure.ts'
 import { connectHttp, HTTP_LEGS } from '../helpers/http-clients.ts'
-import { startHttpProcess } from '../helpers/http-process.ts'
+import { startHttpServer } from '../helpers/start-http-server.ts'
 import { useInstallation } from '../helpers/installation.ts'
 import { parsePrometheusText, type Scrape } from '../helpers/prometheus-text.ts'
 
@@ -11,10 +11,16 @@ const OPERATOR = 'operator'
 const as = (user: string) => ({ 'X-Forwarded-User': user })
 
 function serve(settings: Readonly<Record<string, string>>) {
-  return startHttpProcess(
-    { installation: installation.name },
-    { auth: 'proxy', 'trusted-proxies': '127.0.0.1', 'proxy-admins': OPERATOR, memory: '64MiB', ...settings },
-  )
+  return startHttpServer({
+    installation: installation.name,
+    settings: {
+      auth: 'proxy',
+      'trusted-proxies': '127.0.0.1',
+      'proxy-admins': OPERATOR,
+      memory: '64MiB',
+      ...settings,
+    },
+  })
 }
 
 async function scrape(address: URL): Promise<Scrape & { readonly text: string }> {

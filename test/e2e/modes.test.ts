@@ -18,7 +18,7 @@ afterAll(async () => {
 
 /** A directory of a person's, who is not root. */
 async function projectDirectory(): Promise<string> {
-  const directory = await temporaryDirectory()
+  const directory = temporaryDirectory()
   await chmod(directory, 0o755)
   if (process.getuid?.() === 0) await chown(directory, 1234, 1234)
   return directory
@@ -118,7 +118,7 @@ describe.concurrent('mode bind', () => {
     const directory = await projectDirectory()
     const inner = join(directory, 'inner')
     await mkdir(inner)
-    const secret = join(await temporaryDirectory(), 'secret')
+    const secret = join(temporaryDirectory(), 'secret')
     await writeFile(secret, 'not for sandboxes', { mode: 0o644 })
     const user = installation.newUser()
     await using server = await installation.start({ user, env: { SANDBOX_WORKSPACE: directory } })

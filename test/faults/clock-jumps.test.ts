@@ -21,7 +21,7 @@ const LIBRARY = ['/usr/lib/x86_64-linux-gnu', '/usr/lib/aarch64-linux-gnu', '/us
 
 /** The environment of a program with a clock of its own, and what sets that. */
 async function ownClock() {
-  const file = join(await temporaryDirectory(), 'offset')
+  const file = join(temporaryDirectory(), 'offset')
   const set = (offset: string) => writeFileSync(file, offset)
   set('+0')
   const env = {

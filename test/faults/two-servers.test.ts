@@ -3,10 +3,10 @@ import { afterAll, expect, test } from 'vitest'
 import { LABEL } from '../../src/registry/identity.ts'
 import { listHoldings } from '../../src/registry/owned.ts'
 import { connectHttp } from '../helpers/http-clients.ts'
-import { type HttpProcess, startHttpProcess } from '../helpers/http-process.ts'
 import { BASE_IMAGE } from '../helpers/images.ts'
 import { removeInstallation, useInstallation } from '../helpers/installation.ts'
 import { seededRandom } from '../helpers/random.ts'
+import { startHttpServer, type TestHttpServer } from '../helpers/start-http-server.ts'
 import { ConnectedCaller } from '../helpers/tool-caller.ts'
 
 const installation = useInstallation()
@@ -49,7 +49,7 @@ class User {
   readonly fates = new Map<string, Fate>()
   readonly #callers: ConnectedCaller[] = []
 
-  async connect(servers: readonly HttpProcess[]): Promise<this> {
+  async connect(servers: readonly TestHttpServer[]): Promise<this> {
     for (const { address } of servers) {
       const client = await connectHttp('modern', address, { 'X-Forwarded-User': this.name })
       this.#callers.push(new ConnectedCaller(this.name, client))
@@ -79,17 +79,16 @@ class User {
 }
 
 test('two servers with pool, ladder and a build, one of them killed: nothing lost, nothing twice, nothing left', async () => {
-  const options = { installation: installation.name }
-  const dying = await startHttpProcess(options, SETTINGS)
-  await using living = await startHttpProcess(options, SETTINGS)
+  const options = { installation: installation.name, settings: SETTINGS }
+  const dying = await startHttpServer(options)
+  await using living = await startHttpServer(options)
   const users = await Promise.all(Array.from({ length: USERS }, () => new User().connect([dying, living])))
   const random = seededRandom(7)
   let isDead = false
   let ready = 0
   let allReady = (): void => {}
   const kill = new Promise<void>((resolve) => (allReady = resolve)).then(async () => {
-    dying.server.kill('SIGKILL')
-    await dying.server.exited
+    await dying.kill('SIGKILL')
     isDead = true
   })
 

@@ -35,7 +35,7 @@ export interface BackupLab {
 }
 
 export async function backupLab(): Promise<BackupLab> {
-  const root = await temporaryDirectory()
+  const root = temporaryDirectory()
   const identity = identityOf('test', 'alice')
   const contents = new Map<string, Buffer>()
   const engine = createFakeEngine({

@@ -37,38 +37,33 @@ const WHO = { name: 'test', version: '9' }
 export async function connectLegacy(transport: Transport): Promise<McpClient> {
   const client = new V1Client(WHO)
   await client.connect(transport)
-  await client.listTools()
-  return {
-    era: 'legacy',
-    instructions: client.getInstructions(),
-    serverVersion: client.getServerVersion(),
-    capabilities: client.getServerCapabilities(),
-    listTools: async () => (await client.listTools()).tools,
-    callTool: async (name, args, options = {}) =>
-      (await client.callTool({ name, arguments: args }, undefined, { ...options })) as CallResult,
-    listResources: async () => (await client.listResources()).resources as ResourceListing[],
-    listResourceTemplates: async () =>
-      (await client.listResourceTemplates()).resourceTemplates as ResourceTemplateListing[],
-    readResource: async (uri) => (await client.readResource({ uri })).contents as ResourceContents[],
-    complete: async (uri, name, value) =>
-      (await client.complete({ ref: { type: 'ref/resource', uri }, argument: { name, value } })).completion.values,
-    close: () => client.close(),
-  }
+  return adapted('legacy', client, (params, options) => client.callTool(params, undefined, options))
 }
 
 /** A client of the SDK's second generation that speaks 2026-07-28 and nothing else. */
 export async function connectModern(transport: V2Transport): Promise<McpClient> {
   const client = new V2Client(WHO, { versionNegotiation: { mode: { pin: '2026-07-28' } } })
   await client.connect(transport)
+  return adapted('modern', client, (params, options) => client.callTool(params, options))
+}
+
+type CallTool = (
+  params: { readonly name: string; readonly arguments: Record<string, unknown> },
+  options: CallOptions,
+) => Promise<unknown>
+
+/** All but the arguments of `callTool` is the same in both generations. */
+async function adapted(era: Era, client: V1Client | V2Client, callTool: CallTool): Promise<McpClient> {
+  // So that it knows the output schemas of the tools.
   await client.listTools()
   return {
-    era: 'modern',
+    era,
     instructions: client.getInstructions(),
     serverVersion: client.getServerVersion(),
     capabilities: client.getServerCapabilities(),
     listTools: async () => (await client.listTools()).tools,
     callTool: async (name, args, options = {}) =>
-      (await client.callTool({ name, arguments: args }, { ...options })) as CallResult,
+      (await callTool({ name, arguments: args }, { ...options })) as CallResult,
     listResources: async () => (await client.listResources()).resources as ResourceListing[],
     listResourceTemplates: async () =>
       (await client.listResourceTemplates()).resourceTemplates as ResourceTemplateListing[],

@@ -12,34 +12,43 @@ const EXIT_TIMEOUT_MS = 15_000
 
 export interface HttpServerOptions {
   readonly installation: string
+  /** By the names of their flags. */
+  readonly settings?: Readonly<Record<string, string>>
   readonly args?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
   /** Arguments of Node itself. */
   readonly nodeArgs?: readonly string[]
 }
 
-/** A server process that listens on a free port of loopback. `await using` ends it, and asserts that it ended by itself. */
+/** A server process that listens on a free port of loopback. `await using` ends it, and asserts that it ended well and by itself. */
 export class TestHttpServer implements AsyncDisposable {
   readonly address: URL
   /** Every line of the log so far. */
   readonly log: readonly LogLine[]
-  /** Resolves when the process has ended. */
+  /** Resolves when the process has ended and its output was read. */
   readonly exited: Promise<Exit>
-  readonly #child: ChildProcessByStdio<null, null, Readable>
+  readonly #child: ChildProcessByStdio<null, Readable, Readable>
   #logBytes = 0
+  #stdout = ''
 
-  constructor(child: ChildProcessByStdio<null, null, Readable>, address: URL, log: readonly LogLine[]) {
+  constructor(child: ChildProcessByStdio<null, Readable, Readable>, address: URL, log: readonly LogLine[]) {
     this.#child = child
-    this.exited = once(child, 'exit').then(([code, signal]): Exit => ({ code, signal }))
+    this.exited = once(child, 'close').then(([code, signal]): Exit => ({ code, signal }))
     this.address = address
     this.log = log
     child.stderr.on('data', (chunk: Buffer) => (this.#logBytes += chunk.length))
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (this.#stdout += text))
   }
 
   get pid(): number {
     const { pid } = this.#child
     if (pid === undefined) throw new Error('the server was not started')
     return pid
+  }
+
+  /** All that it has written to stdout, where a server over HTTP has nothing to say. */
+  get stdout(): string {
+    return this.#stdout
   }
 
   /** Bytes of its log since it listens. */
@@ -67,21 +76,26 @@ export class TestHttpServer implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#child.kill('SIGTERM')
     const timer = setTimeout(() => this.#child.kill('SIGKILL'), EXIT_TIMEOUT_MS)
-    const { signal } = await this.exited
+    const { code, signal } = await this.exited
     clearTimeout(timer)
-    if (signal === 'SIGKILL') throw new Error(`the server was killed:\n${JSON.stringify(this.log)}`)
+    if (code !== 0) throw new Error(`the server ended with ${code ?? signal}:\n${JSON.stringify(this.log)}`)
   }
 }
 
 /** Starts a server over HTTP. Resolves when it listens. */
 export async function startHttpServer({
   installation,
+  settings = {},
   args = [],
   env = {},
   nodeArgs = [],
 }: HttpServerOptions): Promise<TestHttpServer> {
-  const child = spawn(process.execPath, [...nodeArgs, CLI, 'serve', '--transport', 'http', '--port', '0', ...args], {
-    stdio: ['ignore', 'ignore', 'pipe'],
+  const flags = Object.entries({ transport: 'http', port: '0', ...settings }).flatMap(([name, value]) => [
+    `--${name}`,
+    value,
+  ])
+  const child = spawn(process.execPath, [...nodeArgs, CLI, 'serve', ...flags, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
     cwd: ROOT,
     env: { ...hostEnvironment(), SANDBOX_INSTALLATION: installation, ...env },
   })

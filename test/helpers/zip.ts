@@ -19,7 +19,10 @@ export interface ZipEntry {
   readonly declaredCrc32?: number
 }
 
-const UNIX = (3 << 8) | 20
+/** Of the format that is needed to read it: 2.0. */
+const VERSION = 20
+/** Where an entry was made, in the upper byte of a version. */
+const UNIX = 3 << 8
 
 /** A zip archive (APPNOTE 4.3) with stored entries, also such as no honest program writes. */
 export function zip(entries: readonly ZipEntry[]): Buffer {
@@ -39,25 +42,22 @@ export function zip(entries: readonly ZipEntry[]): Buffer {
   } of entries) {
     const stored = deflate ? deflateRawSync(data) : data
     const path = Buffer.from(name)
+    // The same in both headers: version to the length of extra fields.
+    const facts = Buffer.alloc(26)
+    facts.writeUInt16LE(VERSION, 0)
+    facts.writeUInt16LE(flags, 2)
+    facts.writeUInt16LE(method, 4)
+    facts.writeUInt32LE(declaredCrc32, 10)
+    facts.writeUInt32LE(stored.length, 14)
+    facts.writeUInt32LE(declaredSize, 18)
+    facts.writeUInt16LE(path.length, 22)
     const local = Buffer.alloc(30)
     local.writeUInt32LE(0x04034b50, 0)
-    local.writeUInt16LE(20, 4)
-    local.writeUInt16LE(flags, 6)
-    local.writeUInt16LE(method, 8)
-    local.writeUInt32LE(declaredCrc32, 14)
-    local.writeUInt32LE(stored.length, 18)
-    local.writeUInt32LE(declaredSize, 22)
-    local.writeUInt16LE(path.length, 26)
+    facts.copy(local, 4)
     const central = Buffer.alloc(46)
     central.writeUInt32LE(0x02014b50, 0)
-    central.writeUInt16LE(UNIX, 4)
-    central.writeUInt16LE(20, 6)
-    central.writeUInt16LE(flags, 8)
-    central.writeUInt16LE(method, 10)
-    central.writeUInt32LE(declaredCrc32, 16)
-    central.writeUInt32LE(stored.length, 20)
-    central.writeUInt32LE(declaredSize, 24)
-    central.writeUInt16LE(path.length, 28)
+    central.writeUInt16LE(UNIX | VERSION, 4)
+    facts.copy(central, 6)
     central.writeUInt32LE((mode << 16) >>> 0, 38)
     central.writeUInt32LE(sharesFirst ? 0 : offset, 42)
     directory.push(central, path)

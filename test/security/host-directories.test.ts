@@ -7,7 +7,7 @@ import { temporaryDirectory } from '../helpers/temporary-directory.ts'
 const installation = useInstallation()
 
 test('a server over HTTP does not start with a user whose workspace is a directory of the host', async () => {
-  const users = JSON.stringify({ ada: { directory: await temporaryDirectory() } })
+  const users = JSON.stringify({ ada: { directory: temporaryDirectory() } })
   for (const given of [{ SANDBOX_USERS: users }, { SANDBOX_WORKSPACE: '/srv/project' }]) {
     const env = { ...given, SANDBOX_INSTALLATION: installation.name, SANDBOX_PORT: '0' }
     const ran = await run(['serve', '--transport', 'http'], env)
@@ -18,7 +18,7 @@ test('a server over HTTP does not start with a user whose workspace is a directo
 })
 
 test('no directory that would give the host away becomes a workspace, and nothing is started', async () => {
-  const ofRoot = await temporaryDirectory()
+  const ofRoot = temporaryDirectory()
   if (process.getuid?.() === 0) await chown(ofRoot, 0, 0)
   const forbidden = ['/', '/etc', '/var/run', '/var/lib/docker', '/proc', '/root/.ssh', '/home']
   for (const directory of [...forbidden, ...(process.getuid?.() === 0 ? [ofRoot] : [])]) {

@@ -7,7 +7,7 @@ import { expectCode } from '../../helpers/expect-code.ts'
 import { startFront } from '../../helpers/http-front.ts'
 import { parseAnswer } from '../../helpers/raw-http.ts'
 import { recordingLogger } from '../../helpers/recording-logger.ts'
-import { temporaryFolder } from '../../helpers/temporary-folder.ts'
+import { temporaryDirectory } from '../../helpers/temporary-directory.ts'
 
 // Waits for the system to tell of a change, or for timeouts of the server: more than a busy machine takes.
 vi.setConfig({ testTimeout: 20_000 })
@@ -16,7 +16,7 @@ const FIXTURES = resolve(import.meta.dirname, '../../fixtures/tls')
 
 /** A folder with the files of a server, of the certificate "one" at first. */
 async function start() {
-  const folder = temporaryFolder()
+  const folder = temporaryDirectory()
   const [cert, key] = [join(folder, 'server.crt'), join(folder, 'server.key')]
   const put = (name: 'one' | 'two', kind: 'crt' | 'key') =>
     copyFileSync(join(FIXTURES, `${name}.${kind}`), kind === 'crt' ? cert : key)

@@ -4,7 +4,7 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { isSandboxError } from '../../../src/errors/sandbox-error.ts'
 import { WatchedFile, type WatchedFileOptions } from '../../../src/http/watched-file.ts'
 import { recordingLogger } from '../../helpers/recording-logger.ts'
-import { temporaryFolder } from '../../helpers/temporary-folder.ts'
+import { temporaryDirectory } from '../../helpers/temporary-directory.ts'
 
 // Waits for the system to tell of a change, or for timeouts of the server: more than a busy machine takes.
 vi.setConfig({ testTimeout: 20_000 })
@@ -31,7 +31,7 @@ function follow(path: string, options: Partial<WatchedFileOptions<number>> = {})
 }
 
 function newFile(content = '1'): string {
-  const path = join(temporaryFolder(), 'number')
+  const path = join(temporaryDirectory(), 'number')
   writeFileSync(path, content)
   return path
 }
@@ -64,7 +64,7 @@ describe('a change is seen without being asked for', () => {
   })
 
   test('when the folder is made after the start', async () => {
-    const path = join(temporaryFolder(), 'later', 'number')
+    const path = join(temporaryDirectory(), 'later', 'number')
     const { file } = follow(path, { whenMissing: 0 })
     expect(file.value).toBe(0)
     mkdirSync(dirname(path))
@@ -114,7 +114,7 @@ test.each([
   ['broken', 'two', /^The number .* is not valid\.$/],
   ['larger than any list of keys', ' '.repeat(17 * 1024 ** 2), /is larger than/],
 ])('a file that is %s at the start is an error that names it', (_name, content, message) => {
-  const path = content === undefined ? join(temporaryFolder(), 'number') : newFile(content)
+  const path = content === undefined ? join(temporaryDirectory(), 'number') : newFile(content)
   let failure: unknown
   try {
     follow(path)

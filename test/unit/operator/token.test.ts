@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { readTokens } from '../../../src/http/auth/token-file.ts'
 import { type ListedToken, token } from '../../../src/operator/token.ts'
 import { expectCode } from '../../helpers/expect-code.ts'
-import { temporaryFolder } from '../../helpers/temporary-folder.ts'
+import { temporaryDirectory } from '../../helpers/temporary-directory.ts'
 
 interface Options {
   readonly name?: string
@@ -13,7 +13,7 @@ interface Options {
 
 /** `sandbox-mcp token …` on a file of its own. */
 function newCommand(json = false) {
-  const path = join(temporaryFolder(), 'tokens.json')
+  const path = join(temporaryDirectory(), 'tokens.json')
   const run = async (words: readonly string[], { name, expires, scope }: Options = {}) => {
     let text = ''
     const out = { write: (part: string) => void (text += part), isTerminal: false, json }

@@ -12,7 +12,7 @@ const MIB = 1024 ** 2
 
 async function lab() {
   const made = await bucket()
-  const spoolDir = await temporaryDirectory()
+  const spoolDir = temporaryDirectory()
   const { endpoint } = made
   const settings = { endpoint, region: 'auto', prefix: 'p/', accessKeyId: 'id', secretAccessKey: 'secret', spoolDir }
   const target = await s3Target(settings)
@@ -78,7 +78,7 @@ describe('a bucket', () => {
   })
 
   test('that is not there is backup_unavailable', async () => {
-    const spoolDir = await temporaryDirectory()
+    const spoolDir = temporaryDirectory()
     const endpoint = 'http://127.0.0.1:1/bucket'
     const target = await s3Target({
       endpoint,

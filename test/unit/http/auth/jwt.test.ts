@@ -8,12 +8,12 @@ import { createAuthenticator } from '../../../../src/http/auth/create.ts'
 import { silentLogger } from '../../../../src/lib/logger.ts'
 import { expectCode } from '../../../helpers/expect-code.ts'
 import { startFront } from '../../../helpers/http-front.ts'
-import { temporaryFolder } from '../../../helpers/temporary-folder.ts'
+import { temporaryDirectory } from '../../../helpers/temporary-directory.ts'
 import { AUDIENCE, newIssuer, serveKeys, type TokenIssuer } from '../../../helpers/token-issuer.ts'
 import { askWho, bearer, whoAmI } from '../../../helpers/who-am-i.ts'
 
 function keysFile({ jwks }: Pick<TokenIssuer, 'jwks'>): string {
-  const path = join(temporaryFolder(), 'jwks.json')
+  const path = join(temporaryDirectory(), 'jwks.json')
   writeFileSync(path, JSON.stringify(jwks))
   return path
 }
@@ -279,7 +279,7 @@ test.each([
 })
 
 test('keys that are none keep the server from starting', async () => {
-  const path = join(temporaryFolder(), 'jwks.json')
+  const path = join(temporaryDirectory(), 'jwks.json')
   writeFileSync(path, '{"no":"keys"}')
   const { message } = await expectCode(start({ 'jwt-jwks': path }), 'config_invalid')
   expect(message).toBe(`The key set ${path} is no JSON Web Key Set (RFC 7517 section 5).`)

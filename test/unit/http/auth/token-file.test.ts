@@ -3,9 +3,9 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { addToken, hashToken, readTokens, revokeToken } from '../../../../src/http/auth/token-file.ts'
 import { expectCode } from '../../../helpers/expect-code.ts'
-import { temporaryFolder } from '../../../helpers/temporary-folder.ts'
+import { temporaryDirectory } from '../../../helpers/temporary-directory.ts'
 
-const newPath = () => join(temporaryFolder(), 'private', 'tokens.json')
+const newPath = () => join(temporaryDirectory(), 'private', 'tokens.json')
 const alice = { user: 'alice', scopes: ['sandbox:use' as const] }
 
 test('a token is given once, and only its hash is kept', async () => {
@@ -35,7 +35,7 @@ test('a file that a group may read stays so, but is never everybody’s', async 
 test('a link to the file stays a link', async () => {
   const path = newPath()
   await addToken(path, alice)
-  const link = join(temporaryFolder(), 'link.json')
+  const link = join(temporaryDirectory(), 'link.json')
   symlinkSync(path, link)
   await addToken(link, alice)
   expect(readTokens(path)).toHaveLength(2)
@@ -94,7 +94,7 @@ describe('a file is refused whole that', () => {
     ['has two tokens of one id', { tokens: [token, { ...token, sha256: '1'.repeat(64) }] }],
     ['has two tokens of one hash', { tokens: [token, { ...token, id: '76543210' }] }],
   ])('%s', async (_name, content) => {
-    const path = join(temporaryFolder(), 'tokens.json')
+    const path = join(temporaryDirectory(), 'tokens.json')
     writeFileSync(path, JSON.stringify(content))
     await expectCode(addToken(path, alice), 'config_invalid')
     expect(readFileSync(path, 'utf8')).toBe(JSON.stringify(content))

@@ -8,7 +8,7 @@ import { authenticateByTokens } from '../../../../src/http/auth/tokens.ts'
 import { silentLogger } from '../../../../src/lib/logger.ts'
 import { startFront } from '../../../helpers/http-front.ts'
 import { recordingLogger } from '../../../helpers/recording-logger.ts'
-import { temporaryFolder } from '../../../helpers/temporary-folder.ts'
+import { temporaryDirectory } from '../../../helpers/temporary-directory.ts'
 import { askWho, bearer, whoAmI } from '../../../helpers/who-am-i.ts'
 
 // Waits for the system to tell of a change, or for timeouts of the server: more than a busy machine takes.
@@ -21,7 +21,7 @@ const REFUSED = {
 }
 
 async function start(...wanted: Partial<NewToken>[]) {
-  const path = join(temporaryFolder(), 'tokens.json')
+  const path = join(temporaryDirectory(), 'tokens.json')
   const add = (token: Partial<NewToken> = {}) => addToken(path, { user: 'alice', scopes: ['sandbox:use'], ...token })
   const added = []
   for (const token of wanted) added.push(await add(token))
@@ -128,7 +128,7 @@ describe('without a restart', () => {
   test('a token that runs out ends what it opened, to the moment, and is refused', async () => {
     vi.useFakeTimers({ toFake: ['Date', 'setTimeout', 'clearTimeout'] })
     onTestFinished(() => void vi.useRealTimers())
-    const path = join(temporaryFolder(), 'tokens.json')
+    const path = join(temporaryDirectory(), 'tokens.json')
     const inThirtyDays = 30 * 86_400_000
     const wanted: NewToken = { user: 'alice', scopes: ['sandbox:use'], expires: new Date(Date.now() + inThirtyDays) }
     const { token } = await addToken(path, wanted)
@@ -168,7 +168,7 @@ describe('many wrong tokens', () => {
 })
 
 test('a file that everybody may write to is warned of', async () => {
-  const path = join(temporaryFolder(), 'tokens.json')
+  const path = join(temporaryDirectory(), 'tokens.json')
   await addToken(path, { user: 'alice', scopes: ['sandbox:use'] })
   chmodSync(path, 0o666)
   const { logger, lines } = recordingLogger()

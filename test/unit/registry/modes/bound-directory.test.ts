@@ -18,7 +18,7 @@ const PERSON = isRoot ? 1234 : (process.getuid?.() ?? 0)
 
 /** A directory of a person's. */
 async function projectOf(uid = PERSON, gid = uid): Promise<string> {
-  const directory = await temporaryDirectory()
+  const directory = temporaryDirectory()
   if (isRoot) await chown(directory, uid, gid)
   return directory
 }
@@ -36,7 +36,7 @@ test.runIf(isRoot)('the sandbox runs as the owner of the directory, who so owns 
 
 test('a link is followed once, and what it leads to is what is mounted', async () => {
   const directory = await projectOf()
-  const link = join(await temporaryDirectory(), 'link')
+  const link = join(temporaryDirectory(), 'link')
   await symlink(directory, link)
   expect((await checkDirectory(link, SCENE)).directory).toBe(directory)
 })
@@ -61,7 +61,7 @@ describe('refused are', () => {
   })
 
   test('links to such a directory', async () => {
-    const link = join(await temporaryDirectory(), 'innocent')
+    const link = join(temporaryDirectory(), 'innocent')
     await symlink('/etc', link)
     expect(await refusal(link)).toContain('/etc')
   })

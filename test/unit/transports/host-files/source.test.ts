@@ -9,7 +9,7 @@ import { temporaryDirectory } from '../../../helpers/temporary-directory.ts'
 
 /** An allowed directory and one beside it with a secret. */
 async function world() {
-  const root = await temporaryDirectory()
+  const root = temporaryDirectory()
   const [allowed, outside] = [join(root, 'share'), join(root, 'share-private')]
   await Promise.all([mkdir(allowed), mkdir(outside)])
   await writeFile(join(allowed, 'a.txt'), 'hello')

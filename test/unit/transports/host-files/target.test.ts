@@ -18,7 +18,7 @@ async function put(directory: string, name: string, content: string): Promise<st
 
 describe('a new file of the host', () => {
   test('is there whole, for its owner alone, and nothing beside it', async () => {
-    const directory = await temporaryDirectory()
+    const directory = temporaryDirectory()
     const path = await put(directory, 'a.csv', 'hello')
     expect([path, await readFile(path, 'utf8')]).toEqual([join(directory, 'a.csv'), 'hello'])
     expect((await stat(path)).mode & 0o777).toBe(0o600)
@@ -26,7 +26,7 @@ describe('a new file of the host', () => {
   })
 
   test('takes another name rather than the place of one that is there', async () => {
-    const directory = await temporaryDirectory()
+    const directory = temporaryDirectory()
     await writeFile(join(directory, 'a.tar.gz'), 'mine')
     await put(directory, 'a.tar.gz', '2')
     await put(directory, 'a.tar.gz', '3')
@@ -35,14 +35,14 @@ describe('a new file of the host', () => {
   })
 
   test('that several calls want at once is theirs one each', async () => {
-    const directory = await temporaryDirectory()
+    const directory = temporaryDirectory()
     const paths = await Promise.all(Array.from({ length: 20 }, (_, at) => put(directory, 'a', String(at))))
     expect(new Set(paths).size).toBe(20)
     expect(await Promise.all(paths.map((path) => readFile(path, 'utf8')))).toEqual(paths.map((_, at) => String(at)))
   })
 
   test('is not to be seen under its name before it is whole, and not at all when it is given up', async () => {
-    const directory = await temporaryDirectory()
+    const directory = temporaryDirectory()
     const target = await createHostFile(directory, 'a')
     await target.write(Buffer.from('half'))
     expect((await readdir(directory)).map((name) => name.replace(/[0-9a-f]{18}$/, ''))).toEqual(['.sandbox-mcp-'])
@@ -51,7 +51,7 @@ describe('a new file of the host', () => {
   })
 
   test('in a directory that cannot be written to is refused without its path', async () => {
-    const directory = await temporaryDirectory()
+    const directory = temporaryDirectory()
     await writeFile(join(directory, 'file'), '')
     const { message } = await expectCode(
       hostFiles([join(directory, 'file', 'x')], 100).create('a'),
