@@ -4,6 +4,7 @@ import { formatDuration } from '../lib/units.ts'
 import type { CallPlace } from './admission.ts'
 import { type Entries, type Entry, mayBeEvicted, placesOf } from './entries.ts'
 import { rulesOf } from './modes/user-profile.ts'
+import { RefusedTurns } from './refused-turns.ts'
 
 export interface RoomDeps {
   readonly entries: Entries
@@ -30,24 +31,34 @@ interface Waiting {
   refuse(): void
 }
 
+/** The calls of one user that wait. */
+interface Turn {
+  /** When the user asked first: by this clock users have their turns. */
+  readonly sinceMs: number
+  readonly calls: Set<Waiting>
+}
+
 /** While somebody waits, what only a supervisor knows (a command has ended) is asked for this often, in milliseconds. */
 const ASK_AGAIN_MS = 500
 
 /**
  * The places of this server's running sandboxes. At the limit the sandbox that was idle longest goes to sleep; where none is idle, users
- * wait in the order in which they came, one place for a user however many calls they send, until one has ended its work.
+ * wait in the order in which they came, one place for a user however many calls they send, until one has ended its work. Who is refused because
+ * it took too long, and comes again, has kept their turn.
  *
  * What waits here holds no lease and no call's place, so that nothing that it waits for can wait for it.
  */
 export class Room {
   readonly #deps: RoomDeps
   /** By user, in the order of their turns. */
-  readonly #queue = new Map<Entry, Set<Waiting>>()
+  readonly #queue = new Map<Entry, Turn>()
+  readonly #refused: RefusedTurns
   #isMaking = false
   #timer: NodeJS.Timeout | undefined
 
   constructor(deps: RoomDeps) {
     this.#deps = deps
+    this.#refused = new RefusedTurns(2 * retryAfterMs(deps))
   }
 
   /** Users who wait. */
@@ -77,7 +88,12 @@ export class Room {
    */
   enter(entry: Entry, { signal, place }: EnterOptions): Promise<void> | undefined {
     const { link } = entry
-    if (this.#keepsPlace(entry) || (this.#queue.size === 0 && this.#isRoomFor(entry))) {
+    if (this.#keepsPlace(entry)) {
+      link.addLease()
+      return undefined
+    }
+    if (this.#queue.size === 0 && this.#isRoomFor(entry)) {
+      this.#refused.forget(entry.identity.userHash)
       link.addLease()
       return undefined
     }
@@ -120,7 +136,7 @@ export class Room {
   /** Who waits longest comes first; nobody overtakes. Who only waited for an eviction that was refused has had a place all the time. */
   #admit(): void {
     let isBlocked = false
-    for (const [entry, calls] of this.#queue) {
+    for (const [entry, { calls }] of this.#queue) {
       if (!entry.link.keepsPlace) isBlocked ||= !this.#isRoomFor(entry)
       if (isBlocked && !entry.link.keepsPlace) continue
       for (const call of calls) {
@@ -133,9 +149,11 @@ export class Room {
 
   #wait(entry: Entry, signal: AbortSignal | undefined): Promise<void> {
     const { queueTimeoutMs, telemetry } = this.#deps
+    const { userHash } = entry.identity
+    const refused = this.#refused
     const since = performance.now()
     return new Promise((resolve, reject) => {
-      const calls = this.#queue.get(entry) ?? new Set()
+      const { sinceMs, calls } = this.#turnOf(entry)
       const leave = (): void => {
         clearTimeout(deadline)
         signal?.removeEventListener('abort', onAbort)
@@ -146,11 +164,13 @@ export class Room {
         isOverdue: false,
         admit() {
           leave()
+          refused.forget(userHash)
           telemetry.roomWaited(performance.now() - since)
           resolve()
         },
         refuse: () => {
           leave()
+          refused.keep(userHash, sinceMs)
           telemetry.callRefused('no_room')
           reject(this.#full())
         },
@@ -165,9 +185,23 @@ export class Room {
       }, queueTimeoutMs)
       signal?.addEventListener('abort', onAbort, { once: true })
       calls.add(call)
-      this.#queue.set(entry, calls)
       this.onLessUse()
     })
+  }
+
+  /** The user's turn in the queue, which is a new one unless they wait already, or were refused lately. */
+  #turnOf(entry: Entry): Turn {
+    const waiting = this.#queue.get(entry)
+    if (waiting) return waiting
+    const keptMs = this.#refused.since(entry.identity.userHash)
+    const turn = { sinceMs: keptMs ?? performance.now(), calls: new Set<Waiting>() }
+    const later = keptMs === undefined ? [] : [...this.#queue].filter(([, { sinceMs }]) => sinceMs > keptMs)
+    this.#queue.set(entry, turn)
+    for (const [other, theirs] of later) {
+      this.#queue.delete(other)
+      this.#queue.set(other, theirs)
+    }
+    return turn
   }
 
   /** Evicts as many as there are users waiting, longest idle first, and asks again as long as somebody waits. */
@@ -184,20 +218,25 @@ export class Room {
       this.#isMaking = false
     }
     this.#admit()
-    for (const calls of this.#queue.values()) for (const call of calls) if (call.isOverdue) call.refuse()
+    for (const { calls } of this.#queue.values()) for (const call of calls) if (call.isOverdue) call.refuse()
     clearTimeout(this.#timer)
     if (this.#queue.size > 0) this.#timer = setTimeout(() => this.onLessUse(), ASK_AGAIN_MS).unref()
   }
 
   #full(): SandboxError {
     const { maxRunning, queueTimeoutMs } = this.#deps
-    const retryAfterMs = Math.max(1000, queueTimeoutMs)
+    const afterMs = retryAfterMs(this.#deps)
     return new SandboxError(
       'sandbox_limit',
       `All ${maxRunning} sandboxes that may run here at once are in use, and none became free within ${formatDuration(queueTimeoutMs)}.`,
-      { hint: `Call again in ${formatDuration(retryAfterMs)}.`, retryAfterMs },
+      { hint: `Call again in ${formatDuration(afterMs)}.`, retryAfterMs: afterMs },
     )
   }
+}
+
+/** By then those who wait now have their place or their refusal. In milliseconds. */
+function retryAfterMs({ queueTimeoutMs }: RoomDeps): number {
+  return Math.max(1000, queueTimeoutMs)
 }
 
 /** True when putting it to sleep, if its supervisor agrees, makes a place free. */

@@ -170,6 +170,98 @@ describe('while all places are in use', () => {
   })
 })
 
+describe('a user who was refused', () => {
+  /** A server with one place, which `a` has until `free`; `b` was refused after 10 s, and `c` waits since 5 s. */
+  async function afterRefusal() {
+    const { lab, server, passTime } = await crowded(1)
+    const first = await server.acquire('a')
+    const order: string[] = []
+    const come = async (user: string) => {
+      const lease = await server.acquire(user)
+      order.push(user)
+      lease.release()
+    }
+    const refused = failureOf(come('b'))
+    await passTime(5000)
+    const later = come('c')
+    await passTime(5000)
+    expect(await refused).toMatchObject({ code: 'sandbox_limit' })
+    return { lab, server, order, come, later, passTime, free: () => first.release() }
+  }
+
+  test('has kept their turn when they come again as told', async () => {
+    const { server, order, come, later, free } = await afterRefusal()
+    const again = come('b')
+    const newcomer = come('d')
+    await settle()
+    free()
+    await Promise.all([again, later, newcomer])
+    expect(order).toEqual(['b', 'c', 'd'])
+    await server.close(false)
+  })
+
+  test('keeps it over further refusals', async () => {
+    const { server, order, come, later, passTime, free } = await afterRefusal()
+    const second = failureOf(come('b'))
+    const laterAsWell = failureOf(later)
+    await passTime(10_000)
+    expect(await second).toMatchObject({ code: 'sandbox_limit' })
+    expect(await laterAsWell).toMatchObject({ code: 'sandbox_limit' })
+    const again = [come('d'), come('c'), come('b')]
+    await settle()
+    free()
+    await Promise.all(again)
+    expect(order).toEqual(['b', 'c', 'd'])
+    await server.close(false)
+  })
+
+  test('has lost it when they stay away for twice the time', async () => {
+    const { server, order, come, later, passTime, free } = await afterRefusal()
+    expect(await Promise.all([failureOf(later), passTime(20_000)])).toMatchObject([
+      { code: 'sandbox_limit' },
+      undefined,
+    ])
+    const newcomer = come('d')
+    const again = come('b')
+    await settle()
+    free()
+    await Promise.all([newcomer, again])
+    expect(order).toEqual(['d', 'b'])
+    await server.close(false)
+  })
+
+  test('has it once', async () => {
+    const { server, order, come, later, free } = await afterRefusal()
+    const again = come('b')
+    await settle()
+    free()
+    await Promise.all([again, later])
+    const second = await server.acquire('a')
+    const both = [come('d'), come('b')]
+    await settle()
+    second.release()
+    await Promise.all(both)
+    expect(order).toEqual(['b', 'c', 'd', 'b'])
+    await server.close(false)
+  })
+
+  test('does not have it any more once there was a place without waiting', async () => {
+    const { lab, server, order, come, later, free } = await afterRefusal()
+    free()
+    await later
+    lab.engine.kill((await lab.container('c'))?.id ?? '')
+    await settle()
+    await come('b')
+    const second = await server.acquire('a')
+    const both = [come('d'), come('b')]
+    await settle()
+    second.release()
+    await Promise.all(both)
+    expect(order).toEqual(['c', 'b', 'd', 'b'])
+    await server.close(false)
+  })
+})
+
 test('a frozen sandbox takes a place, and makes room', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'performance'] })
   const lab = await registryLab()
