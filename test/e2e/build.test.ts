@@ -1,51 +1,24 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { BuiltRuntime, FailedRuntime } from '../../src/operator/build.ts'
-import { BASE_IMAGE } from '../helpers/images.ts'
 import { useInstallation } from '../helpers/installation.ts'
+import { useOwnRuntimes } from '../helpers/own-runtimes.ts'
 import { hostEnvironment, ROOT } from '../helpers/start-server.ts'
 
 const installation = useInstallation()
-let directory: string
-beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'build-'))
-})
-afterAll(() => rm(directory, { recursive: true }))
+const runtimes = useOwnRuntimes(installation)
 
 /** For an engine with other work. */
 const SOON = { timeout: 60_000 }
 
-const made: string[] = []
-afterAll(async () => {
-  const { images } = installation.engine
-  for (const runtime of made) {
-    for (const { id, tags } of await images.list({ 'sandbox-mcp.runtime': runtime })) {
-      for (const name of tags.length > 0 ? tags : [id]) await images.remove(name)
-    }
-  }
-})
-
-/** A runtime of its own, which no earlier run has built. */
-async function define(definition: Record<string, unknown>): Promise<string> {
-  const name = `test-${randomBytes(6).toString('hex')}`
-  made.push(name)
-  await mkdir(join(directory, name))
-  const content = { name, description: 'For a test.', base_image: BASE_IMAGE, ...definition }
-  await writeFile(join(directory, name, 'runtime.json'), JSON.stringify(content))
-  return name
-}
-
 /** `sandbox-mcp build` as a process of its own. */
 function startBuild(...args: readonly string[]) {
-  const words = ['dist/cli.js', 'build', ...args, '--runtimes-dir', directory, '--build-network', 'host']
+  const words = ['dist/cli.js', 'build', ...args, '--runtimes-dir', runtimes.directory, '--build-network', 'host']
   const child = spawn(process.execPath, words, { cwd: ROOT, env: hostEnvironment(), stdio: ['ignore', 'pipe', 'pipe'] })
   const output = Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')])
   const ended = output.then(([stdout, stderr, [code, signal]]) => ({
@@ -88,7 +61,7 @@ describe('two processes that build the same runtime at once', () => {
   })
 
   test('run each step once, and have one image', async () => {
-    const name = await define({ setup_commands: [step] })
+    const name = runtimes.define({ setup_commands: [step] })
     const [one, other] = [startBuild(name), startBuild(name)]
     // The engine builds for both; of a step that runs for another it tells nothing before its end.
     await Promise.all([printed(one.child, 'step 1 of'), printed(other.child, 'step 1 of')])
@@ -102,7 +75,7 @@ describe('two processes that build the same runtime at once', () => {
   })
 
   test('need not both live: the step that one began is ended for the other', async () => {
-    const name = await define({ setup_commands: [step] })
+    const name = runtimes.define({ setup_commands: [step] })
     const first = startBuild(name)
     await expect.poll(() => waiting.length, SOON).toBe(1)
     const second = startBuild(name)
@@ -119,8 +92,8 @@ describe('two processes that build the same runtime at once', () => {
 
 describe('with --json', () => {
   test('a runtime that fails is told with its code and step, the others as built; the exit code is that of its kind', async () => {
-    const bad = await define({ setup_commands: ['echo the-reason >&2; exit 3'] })
-    const good = await define({})
+    const bad = runtimes.define({ setup_commands: ['echo the-reason >&2; exit 3'] })
+    const good = runtimes.define({})
     const { code, stdout, stderr } = await startBuild(bad, good, '--json').ended
     // EX_UNAVAILABLE of sysexits.h
     expect(code).toBe(69)

@@ -1,18 +1,16 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { fetchLabels } from '../../src/registry/identity.ts'
 import { useBuildNetwork } from '../helpers/build-network.ts'
 import { type Crate, type CrateRegistry, startCrateRegistry } from '../helpers/crate-registry.ts'
 import { findIn } from '../helpers/find-in.ts'
-import { BASE_IMAGE } from '../helpers/images.ts'
-import { removeInstallation, useInstallation } from '../helpers/installation.ts'
+import { useInstallation } from '../helpers/installation.ts'
+import { useOwnRuntimes } from '../helpers/own-runtimes.ts'
 import { rawDocker } from '../helpers/raw-docker.ts'
 import { type Ran, run } from '../helpers/run-cli.ts'
 
 const installation = useInstallation()
+const runtimes = useOwnRuntimes(installation)
 const network = useBuildNetwork()
 /** Rust is downloaded from the public mirrors, on a busy machine. */
 const BUILD_MS = 600_000
@@ -33,44 +31,28 @@ const CRATES: readonly Crate[] = [
 ]
 
 describe('crates from a private registry', { timeout: BUILD_MS }, () => {
-  const runtime = `test-rust-${randomBytes(4).toString('hex')}`
-  let directory: string
+  const runtime = runtimes.define({
+    packages: [
+      // Debian 12's own cargo is from before sparse registries.
+      { package_manager: 'apt', packages: ['cargo-web', 'gcc', 'libc6-dev'] },
+      { package_manager: 'cargo', packages: ['greet'] },
+    ],
+    check: ['greet'],
+  })
   let built: Ran
   let registry: CrateRegistry
 
   beforeAll(async () => {
-    directory = await mkdtemp(join(tmpdir(), 'cargo-'))
-    await mkdir(join(directory, runtime))
-    const definition = {
-      name: runtime,
-      description: 'Rust.',
-      base_image: BASE_IMAGE,
-      packages: [
-        // Debian 12's own cargo is from before sparse registries.
-        { package_manager: 'apt', packages: ['cargo-web', 'gcc', 'libc6-dev'] },
-        { package_manager: 'cargo', packages: ['greet'] },
-      ],
-      check: ['greet'],
-    }
-    await writeFile(join(directory, runtime, 'runtime.json'), JSON.stringify(definition))
     registry = await startCrateRegistry(CRATES, LOGIN)
     built = await run(['build', runtime], settings())
   }, BUILD_MS)
-  afterAll(async () => {
-    await registry[Symbol.asyncDispose]()
-    await rm(directory, { recursive: true })
-    await removeInstallation(installation.engine, installation.name)
-    const { images } = installation.engine
-    for (const { tags } of await images.list({ 'sandbox-mcp.runtime': runtime })) {
-      for (const tag of tags) await images.remove(tag)
-    }
-  })
+  afterAll(() => registry[Symbol.asyncDispose]())
 
   function settings(): Record<string, string> {
     const { packageSources: { certificatesFile } = {} } = network()
     return {
       SANDBOX_RUNTIME: runtime,
-      SANDBOX_RUNTIMES_DIR: directory,
+      SANDBOX_RUNTIMES_DIR: runtimes.directory,
       SANDBOX_BUILD_NETWORK: 'host',
       SANDBOX_INSTALL_NETWORK: 'host',
       SANDBOX_CARGO_INDEX: registry.url,

@@ -1,18 +1,16 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { useBuildNetwork } from '../helpers/build-network.ts'
 import { findIn } from '../helpers/find-in.ts'
-import { BASE_IMAGE } from '../helpers/images.ts'
-import { removeInstallation, useInstallation } from '../helpers/installation.ts'
+import { useInstallation } from '../helpers/installation.ts'
 import { type LoginProxy, startLoginProxy } from '../helpers/login-proxy.ts'
+import { useOwnRuntimes } from '../helpers/own-runtimes.ts'
 import { rawDocker } from '../helpers/raw-docker.ts'
 import { type Ran, run } from '../helpers/run-cli.ts'
 
 const installation = useInstallation()
+const runtimes = useOwnRuntimes(installation)
 const network = useBuildNetwork()
 const BUILD_MS = 600_000
 const PASSWORDS = { apt: randomBytes(9).toString('hex'), npm: randomBytes(9).toString('hex') }
@@ -23,8 +21,14 @@ const SECRETS = [
 ]
 
 describe('a Debian mirror and an npm registry that ask for a password', { timeout: BUILD_MS }, () => {
-  const runtime = `test-private-${randomBytes(4).toString('hex')}`
-  let directory: string
+  const runtime = runtimes.define({
+    packages: [
+      { package_manager: 'apt', packages: ['tree'] },
+      { package_manager: 'node', packages: ['node@24.21.0', 'npm@11.21.2'] },
+      { package_manager: 'npm', packages: ['is-odd@3.0.1'] },
+    ],
+    check: ['tree', '--version'],
+  })
   let built: Ran
   let mirror: LoginProxy
   let registry: LoginProxy
@@ -34,36 +38,16 @@ describe('a Debian mirror and an npm registry that ask for a password', { timeou
     const ca = certificatesFile === undefined ? undefined : readFileSync(certificatesFile, 'utf8')
     mirror = await startLoginProxy({ upstream: 'http://deb.debian.org', login: `me:${PASSWORDS.apt}` })
     registry = await startLoginProxy({ upstream: 'https://registry.npmjs.org', login: `me:${PASSWORDS.npm}`, ca })
-    directory = await mkdtemp(join(tmpdir(), 'private-'))
-    await mkdir(join(directory, runtime))
-    const definition = {
-      name: runtime,
-      description: 'For a test.',
-      base_image: BASE_IMAGE,
-      packages: [
-        { package_manager: 'apt', packages: ['tree'] },
-        { package_manager: 'node', packages: ['node@24.21.0', 'npm@11.21.2'] },
-        { package_manager: 'npm', packages: ['is-odd@3.0.1'] },
-      ],
-      check: ['tree', '--version'],
-    }
-    await writeFile(join(directory, runtime, 'runtime.json'), JSON.stringify(definition))
     built = await run(['build', runtime], settings())
   }, BUILD_MS)
   afterAll(async () => {
     await mirror[Symbol.asyncDispose]()
     await registry[Symbol.asyncDispose]()
-    await rm(directory, { recursive: true })
-    await removeInstallation(installation.engine, installation.name)
-    const { images } = installation.engine
-    for (const { tags } of await images.list({ 'sandbox-mcp.runtime': runtime })) {
-      for (const tag of tags) await images.remove(tag)
-    }
   })
 
   const settings = (): Record<string, string> => ({
     SANDBOX_RUNTIME: runtime,
-    SANDBOX_RUNTIMES_DIR: directory,
+    SANDBOX_RUNTIMES_DIR: runtimes.directory,
     SANDBOX_BUILD_NETWORK: 'host',
     SANDBOX_INSTALL_NETWORK: 'host',
     SANDBOX_APT_MIRROR: mirror.url,

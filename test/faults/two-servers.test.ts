@@ -5,6 +5,7 @@ import { listHoldings } from '../../src/registry/owned.ts'
 import { connectHttp } from '../helpers/http-clients.ts'
 import { BASE_IMAGE } from '../helpers/images.ts'
 import { removeInstallation, useInstallation } from '../helpers/installation.ts'
+import { removeImagesOf } from '../helpers/own-runtimes.ts'
 import { seededRandom } from '../helpers/random.ts'
 import { startHttpServer, type TestHttpServer } from '../helpers/start-http-server.ts'
 import { ConnectedCaller } from '../helpers/tool-caller.ts'
@@ -19,12 +20,9 @@ const POOL = 2
 /** A runtime that no earlier run has built, so that it is built in the middle of all this. */
 const runtime = `test-${randomBytes(6).toString('hex')}`
 afterAll(async () => {
-  const { images } = installation.engine
   // Its containers use the image.
   await removeInstallation(installation.engine, installation.name)
-  for (const { tags } of await images.list({ 'sandbox-mcp.runtime': runtime })) {
-    for (const tag of tags) await images.remove(tag)
-  }
+  await removeImagesOf(installation.engine, runtime)
 })
 
 const SETTINGS = {

@@ -12,6 +12,7 @@ import { expectCode } from '../helpers/expect-code.ts'
 import { findIn } from '../helpers/find-in.ts'
 import { BASE_IMAGE } from '../helpers/images.ts'
 import { rawDocker } from '../helpers/raw-docker.ts'
+import { removeImagesOf } from '../helpers/own-runtimes.ts'
 import { useRuntimeFixtures } from '../helpers/runtime-fixtures.ts'
 import { run } from '../helpers/stream.ts'
 
@@ -24,11 +25,7 @@ const NEW_ID = `: ${RUN}; cat /proc/sys/kernel/random/uuid > /id`
 
 const made: string[] = []
 afterAll(async () => {
-  for (const runtime of made) {
-    for (const { id, tags } of await docker.engine.images.list({ 'sandbox-mcp.runtime': runtime })) {
-      for (const name of tags.length > 0 ? tags : [id]) await docker.engine.images.remove(name)
-    }
-  }
+  for (const name of made) await removeImagesOf(docker.engine, name)
 })
 
 function runtime(definition: Record<string, unknown>, name = `test-${randomBytes(6).toString('hex')}`) {
