@@ -1,5 +1,5 @@
 import { homedir } from 'node:os'
-import { join } from 'node:path'
+import { isAbsolute, join } from 'node:path'
 import * as z from 'zod'
 import { parseBytes, parseDuration } from '../lib/units.ts'
 
@@ -36,10 +36,37 @@ export const path = z
   .min(1)
   .transform((given) => (given.startsWith('~/') ? join(homedir(), given.slice(2)) : given))
 
+/** The same, from the root. */
+export const absolutePath = path.refine(isAbsolute, 'give an absolute path')
+
+/** What a user is called by an operator or an identity provider. */
+export const userName = z.string().min(1).max(256)
+
 /** Name of a runtime or an installation. */
 export const name = z
   .string()
   .regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, 'use lower-case letters, digits, ".", "_" and "-" (at most 63)')
+
+/** Several values: a list in the config file, separated by commas elsewhere. */
+export const list = <T extends z.ZodType<string, string>>(item: T) =>
+  z
+    .union([z.array(z.string()), z.string()])
+    .transform((given) => (typeof given === 'string' ? given.split(',') : given).map((each) => each.trim()))
+    .transform((given) => given.filter((each) => each !== ''))
+    .pipe(z.array(item))
+
+/** The same, or nothing: a setting that is not set. */
+export const orEmpty = <T extends z.ZodType<string, string>>(schema: T) => z.union([z.literal(''), schema])
+
+/** A switch: `--name` on the command line; true or false in the config file and the environment. */
+export const truth = z
+  .union([z.boolean(), z.enum(['true', 'false', '1', '0', ''])], 'give true or false')
+  .transform((given) => given === true || given === 'true' || given === '1')
+
+/** An address that a program asks over HTTP. */
+export const httpUrl = z
+  .url({ protocol: /^https?$/, error: 'give an http or https URL' })
+  .regex(/^\S+$/, 'give a URL without spaces')
 
 /** Options of a driver: an object in the config file, "key=value key=value" elsewhere; a value may hold "=" and ",". */
 export const driverOptions = z
@@ -50,4 +77,15 @@ export const driverOptions = z
 function optionPairs(text: string): Record<string, string> {
   const words = text.split(/\s+/).filter((word) => word !== '')
   return Object.fromEntries(words.map((word) => [word.split('=', 1)[0] ?? '', word.slice(word.indexOf('=') + 1)]))
+}
+
+/** "name=value,name=value". The value is what follows the last "=": a user's name may hold one. */
+export function pairs(text: string): string[][] {
+  const items = text.split(',').map((item) => item.trim())
+  return items
+    .filter((item) => item !== '')
+    .map((item) => {
+      const at = item.lastIndexOf('=')
+      return at < 0 ? [item] : [item.slice(0, at).trim(), item.slice(at + 1).trim()]
+    })
 }

@@ -1,13 +1,12 @@
-import { isAbsolute } from 'node:path'
 import * as z from 'zod'
-import { bytes, decimal, duration, integer, name, path } from './fields.ts'
+import { absolutePath, integer, name, userName } from './fields.ts'
+import { LIFE_CYCLE } from './settings/life-cycle.ts'
+import { SANDBOX } from './settings/sandbox.ts'
 
 /** Name or id of a container, as engines take it. */
 export const containerName = z
   .string()
   .regex(/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/, 'give the name or the id of a container')
-
-const absolutePath = path.refine(isAbsolute, 'give an absolute path')
 
 /** What the operator says about one user; whatever is left out is as for everybody. */
 const userSettings = z
@@ -22,11 +21,11 @@ const userSettings = z
     container: containerName.optional(),
     /** attach: whom the sandbox's commands run as. */
     uid: integer(1, 4_294_967_294).optional(),
-    memory: bytes(16 * 1024 ** 2).optional(),
-    cpus: decimal(z.number().min(0.1).max(1024)).optional(),
-    pids: integer(64, 32_768).optional(),
-    workspaceSize: bytes(0).optional(),
-    idleTimeout: duration(0).optional(),
+    memory: SANDBOX.memory.schema.optional(),
+    cpus: SANDBOX.cpus.schema.optional(),
+    pids: SANDBOX.pids.schema.optional(),
+    workspaceSize: SANDBOX.workspaceSize.schema.optional(),
+    idleTimeout: LIFE_CYCLE.idleTimeout.schema.optional(),
   })
   .transform((given) => ({ ...given, mode: given.mode ?? impliedMode(given) }))
   .superRefine((given, context) => {
@@ -62,8 +61,6 @@ function contradictions(given: Given): string[] {
     ...IN_VAIN[mode].filter((key) => given[key] !== undefined).map((key) => `${key} does not go with mode ${mode}`),
   ]
 }
-
-const userName = z.string().min(1).max(256)
 
 /** Users with their settings: an object in the config file, JSON text elsewhere. */
 export const users = z
