@@ -1,34 +1,25 @@
 import { availableParallelism } from 'node:os'
+import { connectBackups } from './app/backups.ts'
+import { connectEngine } from './app/engine.ts'
+import { connectImages } from './app/images.ts'
+import { policyOf, poolSizesOf } from './app/policy.ts'
+import { userProfiles } from './app/user-profiles.ts'
 import { archiverOf } from './backup/archiver.ts'
-import { Backups } from './backup/backups.ts'
-import { targetOpener } from './backup/open-target.ts'
+import type { Backups } from './backup/backups.ts'
 import { snapshotsOf } from './backup/snapshots.ts'
 import type { Config } from './config/settings.ts'
-import { findEngine, systemSources } from './engine/docker/connect.ts'
-import { createDockerEngine } from './engine/docker/docker-engine.ts'
-import type { Engine, EngineInfo } from './engine/engine.ts'
-import { measuredEngine } from './engine/measured-engine.ts'
+import type { Engine } from './engine/engine.ts'
 import type { Logger } from './lib/logger.ts'
 import { noTelemetry, type Telemetry } from './lib/telemetry.ts'
 import { Admission } from './registry/admission.ts'
 import { readMemory } from './registry/memory-watch.ts'
-import { DiskFloor, type DiskState } from './registry/quota/disk-floor.ts'
-import { diskOf } from './registry/quota/local-disk.ts'
+import { DiskFloor } from './registry/quota/disk-floor.ts'
 import { isEmptyVolume } from './registry/quota/measure-sleeping.ts'
 import { Registry } from './registry/registry.ts'
-import { identityOf, uidOf } from './registry/identity.ts'
-import { IDLE_EXIT_FACTOR, policyFor, type UserProfile, type UserProfiles } from './registry/modes/user-profile.ts'
 import { runtimeInfo, type RuntimeInfo } from './registry/runtime-info.ts'
-import type { SandboxPolicy } from './registry/sandbox-spec.ts'
-import { BUILT_IN_DIR, Catalogue } from './runtimes/catalogue.ts'
-import { PackageFetcher } from './runtimes/fetch/package-fetcher.ts'
-import { ImageJanitor } from './runtimes/image-janitor.ts'
-import { RuntimeImages } from './runtimes/image-builder.ts'
-import { measureImage, measureSha256 } from './runtimes/measure.ts'
-import type { PackageSources } from './runtimes/package-sources.ts'
-import { SUPERSEDED_KEPT_MS } from './runtimes/prune-images.ts'
+import type { Catalogue } from './runtimes/catalogue.ts'
+import type { RuntimeImages } from './runtimes/image-builder.ts'
 import { readSupervisor } from './runtimes/supervisor-binary.ts'
-import { userProfiles } from './user-profiles.ts'
 
 /** The parts of the program, connected. Nothing has been asked of the engine yet. */
 export interface App {
@@ -64,12 +55,6 @@ export interface App {
   close(options?: { readonly evictIdle?: boolean }): Promise<void>
 }
 
-/** Bytes of each sandbox's tmpfs for spooled output and of its /dev/shm: both count as its memory. */
-const SPOOL_BYTES = 64 * 1024 ** 2
-const SHM_BYTES = 64 * 1024 ** 2
-/** As many entries as a listing of a workspace counts. */
-const MAX_BACKUP_ENTRIES = 1_000_000
-
 /** The only wiring: config → engine → runtimes → registry. */
 export function createApp(
   config: Config,
@@ -77,67 +62,19 @@ export function createApp(
   logger: Logger,
   telemetry: Telemetry = noTelemetry,
 ): App {
-  const address = findEngine(systemSources(config.engine || undefined, env))
-  const engine = measuredEngine(createDockerEngine({ address, logger }), telemetry)
-  const catalogue = Catalogue.load(
-    [BUILT_IN_DIR, ...(config.runtimesDir ? [config.runtimesDir] : [])],
-    config.customRuntimes,
-  )
-  const packageSources: PackageSources = {
-    pipIndexes: config.pipIndex,
-    pipTrustedHosts: config.pipTrustedHost,
-    npmRegistry: config.npmRegistry || undefined,
-    cargoIndex: config.cargoIndex || undefined,
-    aptMirror: config.aptMirror || undefined,
-    certificatesFile: config.buildCa || undefined,
-  }
-  const images = new RuntimeImages({
-    engine,
-    catalogue,
-    logger,
-    telemetry,
-    imageMirrors: config.imageMirrors,
-    buildNetwork: config.buildNetwork,
-    measure: {
-      sha256: measureSha256(),
-      of: (image, aptPackages) => measureImage(engine, image, aptPackages),
-    },
-    packageSources,
-    onBuilt: () => janitor.built(),
-  })
-  const janitor = new ImageJanitor({ prune: () => images.prune(catalogue.names, SUPERSEDED_KEPT_MS), logger })
+  const { engine, socketPath, info, localDisk } = connectEngine(config, env, logger, telemetry)
+  const engineIsLocal = socketPath !== undefined
+  const { catalogue, images, janitor, packages } = connectImages(config, engine, logger, telemetry)
   const policy = policyOf(config)
   const profiles = userProfiles(config)
   const disk = new DiskFloor(config.diskFloor)
-  const info = remembered(() => engine.info())
-  const backups = new Backups({
-    engine,
-    image: async ({ signal, onProgress }) => {
-      const { imageId, ociRuntime } = await images.ensure(config.runtime, {
-        signal,
-        onProgress: onProgress && (({ text }) => onProgress(text)),
-      })
-      return { imageId, ociRuntime: ociRuntime ?? (config.ociRuntime || undefined) }
-    },
-    uidOf: async (identity) => uidOf(identity, await info()),
-    workspaceOf: (identity) => policyFor(policy, profileOfHash(config, profiles, identity.userHash)).workspace,
-    target: targetOpener(config, env['XDG_DATA_HOME']),
-    limits: { maxBytes: config.backupSize, maxEntries: MAX_BACKUP_ENTRIES },
-    maxHeldMs: config.backupHold,
-    retention: {
-      keep: config.backupKeep,
-      maxAgeMs: config.backupMaxAge,
-      snapshots: config.snapshotKeep,
-      snapshotBytes: config.snapshotSize,
-    },
-    logger,
-  })
+  const backups = connectBackups(config, env, { engine, info, images, policy, profiles, logger })
   const registry = new Registry({
     engine,
     policy,
     installation: config.installation,
     info,
-    disk: { floor: disk, local: () => localDisk(address.socketPath !== undefined, info) },
+    disk: { floor: disk, local: localDisk },
     runtime: (name, { signal, onProgress }) =>
       images.ensure(name, {
         signal,
@@ -151,21 +88,14 @@ export function createApp(
       }),
     ),
     host: {
-      engineIsLocal: address.socketPath !== undefined,
-      secrets: [...(address.socketPath === undefined ? [] : [address.socketPath]), config.tokensFile],
+      engineIsLocal,
+      secrets: [...(socketPath === undefined ? [] : [socketPath]), config.tokensFile],
       directories: profiles.directories,
     },
     supervisor: (platform) => readSupervisor(platform),
     runtimes: catalogue.names,
     profiles,
-    packages: new PackageFetcher({
-      engine,
-      sources: packageSources,
-      network: config.installNetwork,
-      maxBytes: config.installSize,
-      ociRuntime: config.ociRuntime || undefined,
-      runtimes: catalogue.names,
-    }),
+    packages,
     freezeAfterMs: config.freezeAfter,
     archiveAfterMs: config.archiveAfter,
     maxSandboxes: config.maxSandboxes,
@@ -174,7 +104,7 @@ export function createApp(
     memory: {
       floorBytes: config.memoryFloor,
       // Of another machine's memory nothing is known here.
-      read: () => (address.socketPath === undefined ? Promise.resolve(undefined) : readMemory()),
+      read: () => (engineIsLocal ? readMemory() : Promise.resolve(undefined)),
     },
     poolSizes: poolSizesOf(config),
     prewarm: config.prewarm,
@@ -188,7 +118,7 @@ export function createApp(
   })
   return {
     engine,
-    engineIsLocal: address.socketPath !== undefined,
+    engineIsLocal,
     catalogue,
     images,
     telemetry,
@@ -240,66 +170,5 @@ export function createApp(
       await janitor.stop()
       await engine.close()
     },
-  }
-}
-
-/** Many users come over HTTP, and new ones at any time; over stdio there is one, who is new once. */
-const HTTP_POOL_SIZE = 2
-
-function poolSizesOf({ poolSize, transport, runtime }: Config): ReadonlyMap<string, number> {
-  if (typeof poolSize === 'object') return poolSize
-  return new Map([[runtime, poolSize ?? (transport === 'http' ? HTTP_POOL_SIZE : 0)]])
-}
-
-function policyOf(config: Config): SandboxPolicy {
-  return {
-    limits: {
-      memoryBytes: config.memory,
-      cpus: config.cpus,
-      pids: config.pids,
-      tmpBytes: config.tmpSize,
-      spoolBytes: SPOOL_BYTES,
-      shmBytes: SHM_BYTES,
-      fileBytes: config.fileSize,
-      openFiles: config.openFiles,
-    },
-    workspace: {
-      limits: { bytes: config.workspaceSize, files: config.workspaceFiles },
-      volumeOptions: config.volumeOptions,
-    },
-    network: config.network,
-    ociRuntime: config.ociRuntime || undefined,
-    maxTimeoutMs: config.maxTimeout,
-    sinceMs: Date.now(),
-    idleExitMs: config.idleTimeout * IDLE_EXIT_FACTOR,
-  }
-}
-
-/** undefined where the engine's files are not to be seen from here: another machine's, a virtual one's, or outside of our own container. */
-async function localDisk(isLocal: boolean, info: () => Promise<EngineInfo>): Promise<DiskState | undefined> {
-  if (!isLocal) return undefined
-  try {
-    return await diskOf((await info()).rootDir)
-  } catch {
-    // Seen from a sandbox instead.
-    return undefined
-  }
-}
-
-/** What the operator says about a user who is known by their hash: for whoever the configuration does not name, as for everybody. */
-function profileOfHash({ installation, users, user }: Config, profiles: UserProfiles, userHash: string): UserProfile {
-  const named = [...users.keys(), user].find((each) => identityOf(installation, each).userHash === userHash)
-  return profiles.of(named ?? '')
-}
-
-/** Remembers the first success. */
-function remembered(ask: () => Promise<EngineInfo>): () => Promise<EngineInfo> {
-  let answer: Promise<EngineInfo> | undefined
-  return () => {
-    answer ??= ask().catch((error: unknown) => {
-      answer = undefined
-      throw error
-    })
-    return answer
   }
 }

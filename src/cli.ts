@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util'
-import { COMMAND_OPTIONS, COMMANDS } from './commands.ts'
+import { COMMAND_OPTIONS } from './command-line.ts'
+import { COMMANDS } from './commands.ts'
 import { settingsHelp } from './config/describe.ts'
 import { loadConfig } from './config/load.ts'
 import { flagOf, type Setting, SETTING_KEYS, SETTINGS } from './config/settings.ts'

@@ -1,42 +1,15 @@
-import { existsSync } from 'node:fs'
-import type { App } from './app.ts'
-import type { LoadedConfig } from './config/load.ts'
+import {
+  backupDeps,
+  type CommandLine,
+  identityIn,
+  interrupted,
+  readStdin,
+  sizeDeps,
+  terminalSinks,
+  usersOf,
+  withApp,
+} from './command-line.ts'
 import type { VolumeDetails } from './engine/engine.ts'
-import type { Logger } from './lib/logger.ts'
-import type { Output } from './operator/output.ts'
-
-/** One command line, understood. */
-export interface CommandLine {
-  readonly env: NodeJS.ProcessEnv
-  /** What stands after the command, flags apart. */
-  readonly words: readonly string[]
-  readonly loaded: LoadedConfig
-  readonly out: Output
-  readonly flags: CommandFlags
-}
-
-/** Flags of single commands; settings are flags of all of them. */
-export const COMMAND_OPTIONS = {
-  all: { type: 'boolean' },
-  force: { type: 'boolean' },
-  yes: { type: 'boolean' },
-  'dry-run': { type: 'boolean' },
-  size: { type: 'boolean' },
-  follow: { type: 'boolean', short: 'f' },
-  interactive: { type: 'boolean', short: 'i' },
-  list: { type: 'boolean' },
-  'no-verify': { type: 'boolean' },
-  remove: { type: 'string' },
-  name: { type: 'string' },
-  expires: { type: 'string' },
-  scope: { type: 'string' },
-} as const
-
-export type CommandFlags = {
-  readonly [K in keyof typeof COMMAND_OPTIONS]?:
-    | ((typeof COMMAND_OPTIONS)[K]['type'] extends 'boolean' ? boolean : string)
-    | undefined
-}
 
 interface Command {
   /** What follows the command's name. */
@@ -250,67 +223,4 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       await token({ words, name, expires, scope }, { path: loaded.config.tokensFile, out })
     },
   },
-}
-
-/** Connects the parts of the program for one command, and lets go of them. */
-async function withApp<T>(
-  { loaded, env }: CommandLine,
-  use: (app: App, logger: Logger) => Promise<T>,
-  logLevel: 'warn' | 'silent' = 'warn',
-): Promise<T> {
-  const { createApp } = await import('./app.ts')
-  const { createLogger } = await import('./log.ts')
-  const logger = createLogger(logLevel)
-  const app = createApp(loaded.config, env, logger)
-  try {
-    return await use(app, logger)
-  } finally {
-    await app.close()
-  }
-}
-
-function sizeDeps({ engine, images, catalogue }: App) {
-  return {
-    engine,
-    anyRuntime: async () => {
-      for (const name of catalogue.names) {
-        const found = await images.find(name)
-        if (found) return found
-      }
-      return undefined
-    },
-  }
-}
-
-function backupDeps({ backups, engine }: App, { out }: CommandLine) {
-  return { backups, engine, out, stderr: (text: string) => void process.stderr.write(text), signal: interrupted() }
-}
-
-async function identityIn(loaded: LoadedConfig, user: string | undefined) {
-  const { identityFrom } = await import('./operator/sandboxes.ts')
-  return identityFrom(loaded.config.installation, user)
-}
-
-/** The users that the configuration names. */
-async function usersOf({ config }: LoadedConfig): Promise<ReadonlySet<string>> {
-  const { readTokens } = await import('./http/auth/token-file.ts')
-  const tokens = existsSync(config.tokensFile) ? readTokens(config.tokensFile) : []
-  return new Set([config.user, ...config.runtimes.keys(), ...config.users.keys(), ...tokens.map(({ user }) => user)])
-}
-
-async function terminalSinks() {
-  const { sinkTo } = await import('./operator/process-output.ts')
-  return { stdout: sinkTo(process.stdout), stderr: sinkTo(process.stderr) }
-}
-
-/** Fires at the first Ctrl-C, which is then not the end of this process; the second one is. */
-function interrupted(): AbortSignal {
-  const controller = new AbortController()
-  process.once('SIGINT', () => controller.abort())
-  return controller.signal
-}
-
-async function readStdin(): Promise<string> {
-  const { text } = await import('node:stream/consumers')
-  return text(process.stdin)
 }

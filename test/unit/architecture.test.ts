@@ -34,6 +34,18 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'http',
     'backup',
   ],
+  app: [
+    'lib',
+    'errors',
+    'config',
+    'engine',
+    'engine/docker',
+    'supervisor',
+    'runtimes',
+    'sandbox',
+    'registry',
+    'backup',
+  ],
 }
 
 /** Packages with one home; a file at the root of src is named by itself. An empty list: nowhere. */

@@ -1,8 +1,8 @@
-import type { Config } from './config/settings.ts'
-import type { UserSettings } from './config/users.ts'
-import { SandboxError } from './errors/sandbox-error.ts'
-import type { Mode } from './registry/modes/mode.ts'
-import type { UserProfile, UserProfiles } from './registry/modes/user-profile.ts'
+import type { Config } from '../config/settings.ts'
+import type { UserSettings } from '../config/users.ts'
+import { SandboxError } from '../errors/sandbox-error.ts'
+import type { Mode } from '../registry/modes/mode.ts'
+import type { UserProfile, UserProfiles } from '../registry/modes/user-profile.ts'
 
 type ProfileConfig = Pick<
   Config,

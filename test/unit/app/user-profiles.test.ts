@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { loadConfig } from '../../src/config/load.ts'
-import { userProfiles } from '../../src/user-profiles.ts'
+import { loadConfig } from '../../../src/config/load.ts'
+import { userProfiles } from '../../../src/app/user-profiles.ts'
 
 function profiles(flags: Record<string, string>) {
   return userProfiles(loadConfig({ flags, env: {} }).config)
