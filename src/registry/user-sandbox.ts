@@ -4,6 +4,7 @@ import type { ReadyRuntime } from '../runtimes/ready-runtime.ts'
 import type { SandboxLink } from '../sandbox/link.ts'
 import type { SupervisorClient } from '../supervisor/client.ts'
 import { afterEviction } from './after-eviction.ts'
+import { Inquiry } from './inquiry.ts'
 import type { Notice, Rung } from './ladder.ts'
 import { evict, freeze, type Standing, type StepDeps, thaw } from './ladder-steps.ts'
 import type { AttachedFacts } from './modes/attach.ts'
@@ -50,12 +51,14 @@ export class UserSandbox implements SandboxLink {
   readonly #notices = new Notices()
   readonly #start: SharedStart<PlacedSandbox>
   #changing: Change | undefined
+  readonly #inquiry: Inquiry
   #leases = 0
   #lastReleaseMs = performance.now()
   readonly #cuts = new Cuts()
 
   constructor(deps: UserSandboxDeps) {
     this.#deps = deps
+    this.#inquiry = new Inquiry(deps.engine)
     this.#start = new SharedStart(
       (onProgress) => this.#place(onProgress),
       () => {
@@ -175,9 +178,9 @@ export class UserSandbox implements SandboxLink {
    */
   async look(): Promise<void> {
     const there = this.#there
-    if (!there || this.isStarting || this.#changing || this.#deps.isOurs === false) return
-    const found = await this.#deps.engine.containers.inspect(there.placed.containerId)
-    if (this.#there !== there || this.isStarting || this.#changing) return
+    if (!there || this.isStarting || this.#changing) return
+    const found = await this.#inquiry.ask(there.placed.containerId)
+    if (this.#there !== there || this.isStarting || this.#changing || this.#deps.isOurs === false) return
     there.isFrozen = found?.state === 'paused'
     if (there.isFrozen && this.#leases > 0) await this.#start.join()
   }
@@ -257,6 +260,7 @@ export class UserSandbox implements SandboxLink {
     // The eviction was refused, or it was only frozen.
     const there = this.isConnected ? this.#there : undefined
     if (there && (!there.isFrozen || (await this.#thaw(there)))) return there.placed
+    await this.#inquiry.closed()
     const placed = await this.#deps.place({ onProgress, isUnfit: this.#cuts.areMany })
     if (this.#start.isClosed) {
       placed.client.connection.close('the server lets go')
@@ -283,6 +287,7 @@ export class UserSandbox implements SandboxLink {
 
   #watch({ client: { connection }, containerId }: PlacedSandbox): void {
     connection.onSilence(() => {
+      if (this.#inquiry.isOpen) return
       this.look().catch((error: unknown) => {
         // The connection's own deadline tells those who wait.
         this.#deps.logger.warn({ container: containerId, err: error }, 'a silent sandbox could not be looked at')

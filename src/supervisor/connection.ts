@@ -10,12 +10,13 @@ import { FRAME_MAX_LENGTH, FrameType, type Hello, PROTOCOL_VERSION } from './pro
 /** How long the supervisor may take for its HELLO, in milliseconds. */
 const HELLO_DEADLINE_MS = 10_000
 
-/**
- * While a request is open, so much silence makes us ask whether the supervisor still answers, and so much more means that it does not:
- * a frozen sandbox is noticed well before an MCP client gives up, which it does after 60 s. In milliseconds.
- */
+/** While a request is open, so much silence makes us ask whether the supervisor still answers. In milliseconds. */
 const SILENCE_MS = 3000
-const PING_DEADLINE_MS = 10_000
+/**
+ * So much more means that it does not: a sandbox that stands still is noticed well before an MCP client gives up, which it does after 60 s. In
+ * milliseconds.
+ */
+export const PING_DEADLINE_MS = 10_000
 
 /** Receives the frames of one channel until `done` is returned; then the channel is free again. */
 export interface ChannelHandler {
