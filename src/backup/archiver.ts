@@ -1,19 +1,21 @@
+import { randomBytes } from 'node:crypto'
 import { isSandboxError, SandboxError } from '../errors/sandbox-error.ts'
 import type { ArchiveOptions, Archiver } from '../registry/archiver.ts'
 import type { SandboxIdentity } from '../registry/identity.ts'
+import { listCallContainers } from '../registry/modes/call-containers.ts'
 import { findContainer, findWorkspace, type Owner, replaceOwner, resolveOwner } from '../registry/owner.ts'
 import type { Backups } from './backups.ts'
 import type { BackupScene } from './scene.ts'
 
 /**
- * The last step of the ladder, and the way back. The order is the safety: a backup that was restored on trial, then the record that
- * names it, then the volume. Whatever dies in between, the files are on the volume, in the backup, or in both, and the record names
- * the place from which they come back.
+ * The last step of the ladder, and the way back. The order is the safety: the intent, a copy that was restored on trial, the record that names the copy,
+ * then the volume. Whoever comes to use the files replaces the record of the intent before anything starts, and each record follows one other,
+ * so that the copy is named only when nobody has been there since it was begun. Whatever dies in between, the files are on the volume, in the backup, or
+ * in both, and the record names the place from which they come back.
  */
 export function archiverOf(backups: Backups, { engine, logger }: Pick<BackupScene, 'engine' | 'logger'>): Archiver {
-  const isUsed = async (owner: Owner): Promise<boolean> => {
-    return (await findContainer(engine, owner)) !== undefined
-  }
+  const isUsed = async (owner: Owner): Promise<boolean> =>
+    (await findContainer(engine, owner)) !== undefined || (await listCallContainers(engine, owner.identity)).length > 0
 
   /** Whether the volume is gone. One that a container uses stays: somebody has come back. */
   const removeVolume = async ({ volumeName }: Owner): Promise<boolean> => {
@@ -31,8 +33,19 @@ export function archiverOf(backups: Backups, { engine, logger }: Pick<BackupScen
       logger.warn({ user: identity.userHash, backup: id, err }, 'a backup that is not needed is left to the retention')
     })
 
+  /** The record that names the backup; undefined when somebody has been there since the copy was begun. */
+  const nameCopy = async (intent: Owner, archive: string): Promise<Owner | undefined> => {
+    try {
+      return await replaceOwner(engine, intent, { workspace: intent.volumeName, archive })
+    } catch (error) {
+      if (isSandboxError(error, 'sandbox_busy')) return undefined
+      throw error
+    }
+  }
+
   return {
     async archive(identity, options: ArchiveOptions = {}) {
+      const { signal } = options
       const owner = await resolveOwner(engine, identity)
       if (owner.archive !== undefined) {
         // Whoever was here before died between the record and the volume. That the backup is there is looked at once more.
@@ -40,24 +53,30 @@ export function archiverOf(backups: Backups, { engine, logger }: Pick<BackupScen
         return await removeVolume(owner)
       }
       if (!(await findWorkspace(engine, owner)) || (await isUsed(owner))) return false
-      const { id } = await backups
+      const intent = await replaceOwner(engine, owner, {
+        workspace: owner.volumeName,
+        archiving: randomBytes(8).toString('hex'),
+      })
+      // What had read the record before has its container by now, or will read it again before that starts.
+      if (await isUsed(owner)) return false
+      const { id, totals } = await backups
         .create(identity, { ...options, kind: 'archive', verify: true })
         .catch((error: unknown) => {
-          options.signal?.throwIfAborted()
+          signal?.throwIfAborted()
           throw error
         })
-      if (options.signal?.aborted || (await isUsed(owner))) {
+      if (totals.skipped.unreadable > 0) {
         await forget(identity, id)
-        options.signal?.throwIfAborted()
-        return false
+        throw notWhole(totals.skipped.unreadable)
       }
-      const archived = await replaceOwner(engine, owner, { workspace: owner.volumeName, archive: id })
-      if (await removeVolume(archived)) {
+      const archived = signal?.aborted ? undefined : await nameCopy(intent, id)
+      if (archived && (await removeVolume(archived))) {
         logger.info({ user: identity.userHash, backup: id }, 'archived: the files are in a backup')
         return true
       }
-      await replaceOwner(engine, archived, { workspace: owner.volumeName })
+      if (archived) await replaceOwner(engine, archived, { workspace: owner.volumeName })
       await forget(identity, id)
+      signal?.throwIfAborted()
       return false
     },
 
@@ -80,6 +99,16 @@ export function archiverOf(backups: Backups, { engine, logger }: Pick<BackupScen
       }
     },
   }
+}
+
+function notWhole(unreadable: number): SandboxError {
+  return new SandboxError(
+    'engine_failed',
+    `${unreadable} of the user's files cannot be copied, so they stay where they are.`,
+    {
+      hint: 'They do not belong to the user of the sandbox, or lie on a mount below the workspace: chown them, or remove them.',
+    },
+  )
 }
 
 function isOutOfReach(error: unknown): boolean {

@@ -26,6 +26,7 @@ export const LABEL = {
   container: `${PREFIX}container`,
   /** On an owner record: the backup that holds the files; there is no workspace volume then. */
   archive: `${PREFIX}archive`,
+  archiving: `${PREFIX}archiving`,
   /** On an owner record: which of the user's records it is; the highest counts. */
   generation: `${PREFIX}generation`,
   /** On the note that a sandbox sleeps: since when, in Unix milliseconds. */
@@ -211,6 +212,8 @@ export interface OwnerFacts {
   readonly container?: string | undefined
   /** Id of the backup that holds the files, in place of the workspace volume. */
   readonly archive?: string | undefined
+  /** Somebody is about to archive the files: a text that no other archiving has. */
+  readonly archiving?: string | undefined
 }
 
 /** Name of the volume that is the user's owner record of a generation, which counts from 1. */
@@ -227,6 +230,7 @@ export function ownerLabels(identity: SandboxIdentity, generation: number, facts
     [LABEL.workspace]: facts.workspace,
     ...(facts.container === undefined ? {} : { [LABEL.container]: facts.container }),
     ...(facts.archive === undefined ? {} : { [LABEL.archive]: facts.archive }),
+    ...(facts.archiving === undefined ? {} : { [LABEL.archiving]: facts.archiving }),
     ...schemaLabels(identity),
   }
 }

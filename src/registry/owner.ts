@@ -1,5 +1,5 @@
 import type { CallOptions, ContainerDetails, Engine, Labels, VolumeDetails } from '../engine/engine.ts'
-import { SandboxError } from '../errors/sandbox-error.ts'
+import { isSandboxError, SandboxError } from '../errors/sandbox-error.ts'
 import { foreign } from './foreign.ts'
 import { belongsTo, isSlot, LABEL, type OwnerFacts, ownerLabels, ownerName, type SandboxIdentity } from './identity.ts'
 
@@ -20,11 +20,19 @@ export interface Owner {
   readonly containerNames: readonly string[]
   /** Id of the backup that holds the files. The workspace volume is gone then, and an empty one must never take its place. */
   readonly archive: string | undefined
+  /**
+   * A server copies the files in order to archive them. Whoever comes to use them says anew whose they are before anything starts: then that server's last
+   * step, which follows this record alone, fails, and what is written from now on is not taken for copied.
+   */
+  readonly archiving: string | undefined
   /** Generation of the record; 0: there is none. */
   readonly generation: number
   /** There is neither a record nor a workspace volume of this user. */
   readonly isNew: boolean
 }
+
+/** Servers may change a record in turns; more rounds mean that something else is wrong. */
+const MAX_ROUNDS = 5
 
 /** What the engine's record says of a user. Starts and changes nothing. */
 export async function resolveOwner(engine: Engine, identity: SandboxIdentity, call: CallOptions = {}): Promise<Owner> {
@@ -44,6 +52,7 @@ export function ownerFrom(identity: SandboxIdentity, volumes: readonly VolumeDet
     volumeName: identity.volumeName,
     containerNames: [identity.containerName],
     archive: undefined,
+    archiving: undefined,
     generation: 0,
     isNew,
   }
@@ -86,6 +95,20 @@ export async function replaceOwner(
   const now = await resolveOwner(engine, identity, call)
   if (sameLabels(labels, wanted) && now.generation === generation) return now
   throw new SandboxError('sandbox_busy', 'Another server has changed this sandbox at the same time.')
+}
+
+/** As {@link resolveOwner}, for somebody who comes to use the files: an archiving of them is called off. */
+export async function wakeOwner(engine: Engine, identity: SandboxIdentity, call: CallOptions = {}): Promise<Owner> {
+  for (let round = 1; ; round++) {
+    const owner = await resolveOwner(engine, identity, call)
+    if (owner.archiving === undefined) return owner
+    try {
+      return await replaceOwner(engine, owner, { workspace: owner.volumeName }, call)
+    } catch (error) {
+      // Another server was faster, with the same or with its last step.
+      if (!isSandboxError(error, 'sandbox_busy') || round === MAX_ROUNDS) throw error
+    }
+  }
 }
 
 /** Forgets what is a user's. Lowest first, so that what counted last counts to the end. */
@@ -185,6 +208,7 @@ function ownerOf(identity: SandboxIdentity, labels: Labels, generation: number):
     volumeName,
     containerNames: slot === undefined ? [identity.containerName] : [slot, identity.containerName],
     archive: labels[LABEL.archive],
+    archiving: labels[LABEL.archiving],
     generation,
     isNew: false,
   }

@@ -9,7 +9,7 @@ import { bringUp } from './bring-up.ts'
 import type { AttachedFacts } from './modes/attach.ts'
 import type { BoundDirectory } from './modes/bound-directory.ts'
 import { LABEL, type SandboxIdentity, uidFromLabels, uidOf, volumeLabels } from './identity.ts'
-import { ensureOwner, findContainer, findWorkspace, type Owner, resolveOwner } from './owner.ts'
+import { ensureOwner, findContainer, findWorkspace, type Owner, resolveOwner, wakeOwner } from './owner.ts'
 import { adjust } from './reconcile/adjust.ts'
 import { type Drift, driftOf, type Outdated } from './reconcile/drift.ts'
 import type { HungBridges } from './recovery/hung-bridges.ts'
@@ -151,18 +151,21 @@ export async function wantedRuntime(
   return { name: preferred, byUser: false }
 }
 
-/** Whose files are in a backup gets them back first: an empty workspace in their place would look like their loss, and become it. */
+/**
+ * The record by which something may be started for the user. An archiving of their files is called off by it; whose files are in a backup gets
+ * them back first: an empty workspace in their place would look like their loss, and become it.
+ */
 export async function presentOwner(
-  { engine, archiver, bind }: PlacementDeps,
+  { engine, archiver, bind }: Pick<PlacementDeps, 'engine' | 'archiver' | 'bind'>,
   identity: SandboxIdentity,
   options: PlacementOptions,
 ): Promise<Owner> {
   const call = options.signal ? { signal: options.signal } : {}
-  const owner = await resolveOwner(engine, identity, call)
+  const owner = bind ? await resolveOwner(engine, identity, call) : await wakeOwner(engine, identity, call)
   if (owner.archive === undefined || bind) return owner
   options.onProgress?.('bringing the files back from their backup')
   await archiver?.restore(identity, owner.archive, options)
-  const restored = await resolveOwner(engine, identity, call)
+  const restored = await wakeOwner(engine, identity, call)
   if (restored.archive === undefined) return restored
   throw new SandboxError(
     'archive_unavailable',

@@ -2,7 +2,15 @@ import type { Engine } from '../engine/engine.ts'
 import { isSandboxError } from '../errors/sandbox-error.ts'
 import type { SandboxIdentity } from './identity.ts'
 import { removeCallContainers } from './modes/call-containers.ts'
-import { findContainer, findWorkspace, type Owner, removeOwner, replaceOwner, resolveOwner } from './owner.ts'
+import {
+  findContainer,
+  findWorkspace,
+  type Owner,
+  removeOwner,
+  replaceOwner,
+  resolveOwner,
+  wakeOwner,
+} from './owner.ts'
 import { removeChoice } from './runtime-choice.ts'
 import { forgetSleep } from './sleep-note.ts'
 
@@ -16,7 +24,7 @@ export async function removeContainer(engine: Engine, identity: SandboxIdentity)
 
 /** Removes a user's container and files. A backup that stands in for the files is let go: it is kept, and not brought back any more. */
 export async function removeWorkspace(engine: Engine, identity: SandboxIdentity): Promise<void> {
-  const owner = await resolveOwner(engine, identity)
+  const owner = await wakeOwner(engine, identity)
   await removeWorkspaceOf(engine, owner)
   if (owner.archive !== undefined) await replaceOwner(engine, owner, { workspace: owner.volumeName })
 }

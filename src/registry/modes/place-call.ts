@@ -96,7 +96,8 @@ async function onWorkspace(
       await engine.containers.remove(containerId)
       throw error
     })
-    if (now.volumeName === volumeName && now.archive === undefined) return { containerId, isNew: workspace.isNew }
+    const isStill = now.volumeName === volumeName && now.archive === undefined && now.archiving === undefined
+    if (isStill) return { containerId, isNew: workspace.isNew }
     await engine.containers.remove(containerId)
   }
   throw new SandboxError('sandbox_busy', 'Other servers keep changing whose files these are.')

@@ -146,3 +146,26 @@ test('a call runs on the files that are the user’s when its container is there
   lease.release()
   await again.close(false)
 })
+
+test('a call on files that somebody begins to archive calls that off before it starts', async () => {
+  const lab = await registryLab()
+  const server = ephemeralServer(lab)
+  const identity = labIdentity('ada')
+  ;(await server.acquire('ada')).release()
+  await server.close(false)
+  const create = lab.engine.containers.create.bind(lab.engine.containers)
+  vi.spyOn(lab.engine.containers, 'create').mockImplementationOnce(async (spec, call) => {
+    const before = await resolveOwner(lab.engine, identity)
+    await replaceOwner(lab.engine, before, { workspace: before.volumeName, archiving: 'by another server' })
+    return await create(spec, call)
+  })
+  const start = vi.spyOn(lab.engine.containers, 'start')
+  start.mockImplementationOnce(async () => {
+    expect(await resolveOwner(lab.engine, identity)).toMatchObject({ archiving: undefined })
+    start.mockRestore()
+    throw new Error('started')
+  })
+  const again = ephemeralServer(lab)
+  await expect(again.acquire('ada')).rejects.toThrow('started')
+  await again.close(false)
+})
