@@ -7,8 +7,8 @@ import type { RegistryDeps } from '../../src/registry/registry-deps.ts'
 import type { UserProfile } from '../../src/registry/modes/user-profile.ts'
 import { DiskFloor } from '../../src/registry/quota/disk-floor.ts'
 import { NO_LIMITS } from '../../src/registry/quota/limits.ts'
-import { containerSpec, type SandboxPolicy } from '../../src/registry/sandbox-spec.ts'
-import { identityOf, newSlotName, slotLabels } from '../../src/registry/identity.ts'
+import { containerSpec, type SandboxPolicy, userPlace } from '../../src/registry/sandbox-spec.ts'
+import { identityOf, newSlotName, slotLabels, volumeLabels } from '../../src/registry/identity.ts'
 import type { ReadyRuntime } from '../../src/runtimes/ready-runtime.ts'
 import { FrameType } from '../../src/supervisor/protocol.ts'
 import { createFakeEngine, type FakeEngine } from './fake-engine.ts'
@@ -209,6 +209,17 @@ export async function makeSlot(
   )
   await engine.containers.start(id)
   return name
+}
+
+/** Puts a container into the engine as another server of this installation would have. */
+export async function foreignMade(lab: RegistryLab, user: string, uid = 1_200_000): Promise<string> {
+  const identity = labIdentity(user)
+  await lab.engine.volumes.ensure(identity.volumeName, volumeLabels(identity, uid))
+  return (
+    await lab.engine.containers.create(
+      containerSpec(userPlace(identity, identity.volumeName, uid, lab.runtime), lab.runtime, TEST_POLICY),
+    )
+  ).id
 }
 
 function newState(mute: boolean): SupervisorState {

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { SandboxError } from '../../../src/errors/sandbox-error.ts'
 import { deferred } from '../../../src/lib/deferred.ts'
+import { settle } from '../../helpers/pass-time.ts'
 import { recordingTelemetry } from '../../helpers/recording-telemetry.ts'
 import { registryLab, type ServerOverrides } from '../../helpers/registry-lab.ts'
 
@@ -12,10 +13,6 @@ afterEach(() => void vi.useRealTimers())
 const ADA = 'ada'
 const FREEZE_MS = 10_000
 const EVICT_MS = 60_000
-
-async function settle(): Promise<void> {
-  for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve))
-}
 
 async function passTime(ms: number): Promise<void> {
   await vi.advanceTimersByTimeAsync(ms)

@@ -3,14 +3,11 @@ import { SandboxError } from '../../../src/errors/sandbox-error.ts'
 import { deferred } from '../../../src/lib/deferred.ts'
 import { roomyAdmission } from '../../helpers/admission.ts'
 import { failureOf } from '../../helpers/failure.ts'
+import { settle } from '../../helpers/pass-time.ts'
 import { recordingTelemetry } from '../../helpers/recording-telemetry.ts'
 import { registryLab } from '../../helpers/registry-lab.ts'
 
 afterEach(() => vi.useRealTimers())
-
-async function settle(): Promise<void> {
-  for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve))
-}
 
 /** A server with places for so many, whose queue's clock is the test's. */
 async function crowded(maxRunning: number, queueTimeoutMs = 10_000) {
