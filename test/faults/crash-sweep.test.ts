@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Canary, startCanary } from '../helpers/canary.ts'
-import { useInstallation } from '../helpers/installation.ts'
+import { type Installation, useInstallation } from '../helpers/installation.ts'
 import { allPoints, type KillPoint, pointName } from './sweep/kill-point.ts'
 import { NotReached, type PointResult, record, runPoint } from './sweep/run-point.ts'
 import { keeping, LADDER, type Scenario, SESSION } from './sweep/scenario.ts'
@@ -61,37 +61,54 @@ const IN_KEEPING: readonly KillPoint[] = [
   { request: 'DELETE /volumes/ID', nth: 1, side: 'after' },
   { request: 'DELETE /volumes/ID', nth: 3, side: 'after' },
 ]
-const named = (points: readonly KillPoint[]) => points.map((point) => [pointName(point), point] as const)
 
-describe.runIf(!isWhole).concurrent('a server that is killed', () => {
-  test.each(named(IN_SESSION))('%s: the next one has everything back, and nothing twice', async (_name, point) => {
-    expect((await runPoint(lanes[0], canary, SESSION, point)).broken).toEqual([])
-  })
-})
+interface Sweep {
+  /** What of the server. */
+  readonly name: string
+  readonly scenario: Scenario
+  readonly points: readonly KillPoint[]
+  readonly installation: Installation
+  /** Points that share a pool, or look for helpers of any user, are tried one after the other. */
+  readonly concurrent: boolean
+}
+const SWEEPS: readonly Sweep[] = [
+  { name: 'that is killed', scenario: SESSION, points: IN_SESSION, installation: lanes[0], concurrent: true },
+  {
+    name: 'with a pool and a ladder that is killed',
+    scenario: LADDER,
+    points: IN_LADDER,
+    installation: lanes[1],
+    concurrent: false,
+  },
+  {
+    name: 'that copies files and is killed',
+    scenario: KEEPING,
+    points: IN_KEEPING,
+    installation: copying,
+    concurrent: false,
+  },
+]
 
-// One after the other: each looks for helpers of any.
-describe.runIf(!isWhole)('a server that copies files and is killed', () => {
-  test.each(named(IN_KEEPING))('%s: the next one has all files', async (_name, point) => {
-    expect((await runPoint(copying, canary, KEEPING, point)).broken).toEqual([])
+for (const { name, scenario, points, installation, concurrent } of SWEEPS) {
+  describe.runIf(!isWhole)(`a server ${name}`, { concurrent }, () => {
+    test.each(points.map((point) => [pointName(point), point] as const))(
+      '%s: the next one has everything back, nothing twice, and nothing is left',
+      async (_name, point) => {
+        expect((await runPoint(installation, canary, scenario, point)).broken).toEqual([])
+      },
+    )
   })
-})
-
-// One after the other, as above: they share a pool.
-describe.runIf(!isWhole)('a server with a pool and a ladder that is killed', () => {
-  test.each(named(IN_LADDER))('%s: the next one has everything back, and no slot is left', async (_name, point) => {
-    expect((await runPoint(lanes[1], canary, LADDER, point)).broken).toEqual([])
-  })
-})
+}
 
 describe.runIf(isWhole)('a server that is killed at any engine call', () => {
-  test.each<Scenario>([SESSION, LADDER, KEEPING])(
+  test.each(SWEEPS.map(({ scenario }) => scenario))(
     'of the $name is followed by one that has everything back, and nothing twice',
     { timeout: 2 * 60 * 60_000 },
     async (scenario) => {
       const points = allPoints(await record(lanes[0], scenario)).slice()
       const { length } = points
       const results: PointResult[] = []
-      const run = async (installation: (typeof lanes)[number]): Promise<void> => {
+      const run = async (installation: Installation): Promise<void> => {
         for (let point = points.shift(); point; point = points.shift()) {
           const result = await runPoint(installation, canary, scenario, point).catch((error: unknown) => {
             if (!(error instanceof NotReached)) throw error
