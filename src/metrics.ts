@@ -19,6 +19,8 @@ const GAUGES = {
   callsWaiting: { name: 'calls_waiting', help: 'Calls that wait for their place now.', label: undefined },
   engineDisk: { name: 'engine_disk_bytes', help: 'Size of the engine’s disk and what is free of it.', label: 'of' },
   sessions: { name: 'sessions_open', help: 'MCP sessions that are open, by transport.', label: 'transport' },
+  replayEvents: { name: 'replay_events', help: 'Messages held for clients whose stream breaks.', label: undefined },
+  replayBytes: { name: 'replay_bytes', help: 'Memory that these take, about.', label: undefined },
 } as const
 
 export type WatchedGauge = keyof typeof GAUGES

@@ -53,6 +53,8 @@ export async function serveHttp(
     logger,
   })
   metrics.watch('sessions', () => mcp.sessions.byTransport)
+  metrics.watch('replayEvents', () => mcp.held.events)
+  metrics.watch('replayBytes', () => mcp.held.bytes)
   const front = createHttpFront({
     config,
     authenticator: await createAuthenticator(config, logger),

@@ -5,21 +5,25 @@ import {
   isJSONRPCResultResponse,
 } from '@modelcontextprotocol/sdk/types.js'
 
-/** What all sessions together, and each of them, may have held for clients that lose their connection. */
+/** What all sessions together, and each of them, may have held for clients that lose their connection. Bytes are those of the memory that it takes. */
 export interface EventLimits {
   readonly totalBytes: number
   readonly sessionBytes: number
   readonly sessionEvents: number
+  /** What an event takes beside its text. */
+  readonly bytesBesideText: number
 }
 
 export const EVENT_LIMITS: EventLimits = {
   totalBytes: 64 * 1024 ** 2,
   sessionBytes: 4 * 1024 ** 2,
   sessionEvents: 512,
+  bytesBesideText: 704,
 }
 
 interface HeldEvent {
-  readonly id: string
+  /** Within its session, growing. */
+  readonly number: number
   readonly stream: StreamRecord
   readonly json: string
   readonly bytes: number
@@ -33,8 +37,15 @@ interface StreamRecord {
   held: number
 }
 
+/** What is held now. */
+export interface HeldEvents {
+  readonly events: number
+  /** Of memory, as the limits count them. */
+  readonly bytes: number
+}
+
 /** The part of the budget that all sessions share. The oldest event goes first, whoever's it is. */
-export class EventBudget {
+export class EventBudget implements HeldEvents {
   readonly #limits: EventLimits
   /** Oldest first. */
   readonly #events = new Set<HeldEvent>()
@@ -46,6 +57,10 @@ export class EventBudget {
 
   get bytes(): number {
     return this.#bytes
+  }
+
+  get events(): number {
+    return this.#events.size
   }
 
   /** The events of a new session. `isLast`: whether this answer is the last that its POST waits for. */
@@ -102,13 +117,13 @@ export class SessionEvents implements EventStore {
 
   storeEvent(streamId: string, message: JSONRPCMessage): Promise<string> {
     const stream = this.#stream(streamId)
-    const id = `${streamId}/${++this.#count}`
+    const number = ++this.#count
     const isAnswer = isJSONRPCResultResponse(message) || isJSONRPCErrorResponse(message)
     if (isAnswer && message.id !== undefined && this.#isLast(message.id)) stream.isComplete = true
     const json = JSON.stringify(message)
     // The event that opens a stream says nothing: its id is enough.
-    if (json !== '{}') this.#hold({ id, stream, json, bytes: Buffer.byteLength(json), owner: this })
-    return Promise.resolve(id)
+    if (json !== '{}') this.#hold({ number, stream, json, bytes: this.#bytesOf(json), owner: this })
+    return Promise.resolve(idOf({ streamId, number }))
   }
 
   /** For a stream that is live; the transport goes on with it. */
@@ -118,7 +133,9 @@ export class SessionEvents implements EventStore {
   ): Promise<string> {
     const place = parse(lastEventId)
     if (!place) throw new Error('An event id was not looked at before it was used.')
-    for (const { id, json } of this.#after(place)) await send(id, JSON.parse(json) as JSONRPCMessage)
+    for (const { number, json } of this.#after(place)) {
+      await send(idOf({ ...place, number }), JSON.parse(json) as JSONRPCMessage)
+    }
     return place.streamId
   }
 
@@ -128,7 +145,8 @@ export class SessionEvents implements EventStore {
     const stream = place && this.#streams.get(place.streamId)
     if (!place || !stream || place.number > this.#count) return { kind: 'gone' }
     if (!stream.isComplete) return { kind: 'live' }
-    return { kind: 'complete', events: this.#after(place) }
+    const events = this.#after(place).map(({ number, json }) => ({ id: idOf({ ...place, number }), json }))
+    return { kind: 'complete', events }
   }
 
   drop(event: HeldEvent): void {
@@ -166,13 +184,23 @@ export class SessionEvents implements EventStore {
   }
 
   #after({ streamId, number }: Place): HeldEvent[] {
-    return [...this.#events].filter(({ id, stream }) => stream.id === streamId && (parse(id)?.number ?? 0) > number)
+    return [...this.#events].filter((event) => event.stream.id === streamId && event.number > number)
+  }
+
+  /** V8 keeps a string with one byte for each character, or with two where any is beyond Latin-1. */
+  #bytesOf(json: string): number {
+    const isPlain = Buffer.byteLength(json) === json.length
+    return this.#limits.bytesBesideText + json.length * (isPlain ? 1 : 2)
   }
 }
 
 interface Place {
   readonly streamId: string
   readonly number: number
+}
+
+function idOf({ streamId, number }: Place): string {
+  return `${streamId}/${number}`
 }
 
 function parse(eventId: string): Place | undefined {

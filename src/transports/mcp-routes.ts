@@ -8,6 +8,7 @@ import { type Principal, principalOf } from '../http/principal.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { AnonymousUser } from '../registry/anonymous.ts'
 import type { Caller } from '../registry/caller.ts'
+import type { HeldEvents } from './event-store.ts'
 import { ModernHttp } from './modern.ts'
 import { type SessionLimits, Sessions } from './sessions.ts'
 import { HttpSse, MESSAGES_PATH } from './sse.ts'
@@ -35,6 +36,8 @@ export interface McpRoutes {
   /** /mcp, /sse and /messages. Before it come the authentication, and for POST the reading of JSON into `request.body`. */
   readonly router: Router
   readonly sessions: Sessions
+  /** What all sessions hold for clients whose stream breaks. */
+  readonly held: HeldEvents
   /** The user of a live session of this principal, for routes beside MCP: the answer counts as use of the session. Undefined for any other id. */
   userOfSession(id: string, principal: Principal, response: ServerResponse): string | undefined
   /** Lets open requests be answered for so long, in milliseconds, then ends all sessions and what dies with them. */
@@ -70,6 +73,7 @@ export function createMcpRoutes(deps: McpRoutesDeps): McpRoutes {
   return {
     router,
     sessions,
+    held: streamable.held,
     userOfSession(id, principal, response) {
       const session = sessions.find(id, principal, 'http')
       session?.use(response, principal)

@@ -6,7 +6,7 @@ import { SandboxError } from '../errors/sandbox-error.ts'
 import type { Principal } from '../http/principal.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { Caller } from '../registry/caller.ts'
-import { EventBudget, type SessionEvents } from './event-store.ts'
+import { EventBudget, type HeldEvents, type SessionEvents } from './event-store.ts'
 import { answeredBy, cancelledBy, OpenRequests, requestOf } from './open-requests.ts'
 import { respondRpcError, respondUnknownSession, RPC } from './rpc-error.ts'
 import type { Session, Sessions } from './sessions.ts'
@@ -44,6 +44,11 @@ export class StreamableHttp {
   constructor(deps: StreamableHttpDeps) {
     this.#deps = deps
     this.#events = deps.events ?? new EventBudget()
+  }
+
+  /** What is held for clients whose stream breaks. */
+  get held(): HeldEvents {
+    return this.#events
   }
 
   /** Answers a request whose sender is known and whose body, if it has one, was read. */

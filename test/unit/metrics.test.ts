@@ -1,6 +1,21 @@
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { createMetrics } from '../../src/metrics.ts'
+import { createMetrics, type WatchedGauge } from '../../src/metrics.ts'
 import { parsePrometheusText } from '../helpers/prometheus-text.ts'
+
+/** All of them: a further one is an error of types here. */
+const ALL: Readonly<Record<WatchedGauge, true>> = {
+  sandboxes: true,
+  poolSlots: true,
+  callsRunning: true,
+  callsWaiting: true,
+  engineDisk: true,
+  sessions: true,
+  replayEvents: true,
+  replayBytes: true,
+}
+const GAUGES = Object.keys(ALL) as WatchedGauge[]
 
 async function scrape(metrics: { text(): Promise<string> }) {
   return parsePrometheusText(await metrics.text())
@@ -72,6 +87,15 @@ describe('the metrics', () => {
     const after = await scrape(metrics)
     expect(after.value('sandbox_mcp_sandboxes')).toBe(1)
     expect(after.value('sandbox_mcp_calls_waiting')).toBe(0)
+  })
+
+  test('are each in the README, and what is there exists', async () => {
+    const metrics = createMetrics('1')
+    for (const gauge of GAUGES) metrics.watch(gauge, () => 0)
+    const ours = [...(await metrics.text()).matchAll(/^# TYPE (sandbox_mcp_\w+) /gm)].map(([, name]) => name)
+    const readme = readFileSync(resolve(import.meta.dirname, '../../README.md'), 'utf8')
+    const named = [...readme.matchAll(/`(sandbox_mcp_\w+)`/g)].map(([, name]) => name)
+    expect([...new Set(named)].sort()).toEqual(ours.sort())
   })
 
   test('of two servers in one process are apart', async () => {

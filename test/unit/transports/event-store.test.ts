@@ -1,8 +1,10 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import type { JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js'
 import { describe, expect, test } from 'vitest'
-import { EventBudget, type EventLimits, type Resumption } from '../../../src/transports/event-store.ts'
+import { EVENT_LIMITS, EventBudget, type EventLimits, type Resumption } from '../../../src/transports/event-store.ts'
 
-const ROOMY: EventLimits = { totalBytes: 1e6, sessionBytes: 1e6, sessionEvents: 1000 }
+const ROOMY: EventLimits = { totalBytes: 1e6, sessionBytes: 1e6, sessionEvents: 1000, bytesBesideText: 0 }
 
 const note = (n: number, text = ''): JSONRPCMessage => ({
   jsonrpc: '2.0',
@@ -107,4 +109,42 @@ describe('what is held', () => {
     expect(budget.bytes).toBe(0)
     expect(events.resume(opened)).toEqual({ kind: 'gone' })
   })
+
+  test.each([
+    ['short answers', 'x'.repeat(40)],
+    ['long answers', 'x'.repeat(4000)],
+    ['answers beyond Latin-1', '漢'.repeat(400)],
+  ])('is counted by the memory that it takes: %s', async (_name, text) => {
+    const budget = new EventBudget()
+    // The first answers bring what is there once: code, shapes, empty tables.
+    const warmUp = await fill(budget, 1, text)
+    const [heapBefore, before] = [heapInUse(), budget.bytes]
+    const sessions = await fill(budget, 8, text)
+    const [grown, counted] = [heapInUse() - heapBefore, budget.bytes - before]
+    expect(budget.events).toBe(EVENT_LIMITS.sessionEvents * (warmUp.length + sessions.length))
+    expect(counted / grown).toBeGreaterThan(0.8)
+    expect(counted / grown).toBeLessThan(1.25)
+  })
 })
+
+/** Sessions that hold as many answers as they may, each of a stream of its own, as the SDK's transport has them. */
+async function fill(budget: EventBudget, sessions: number, text: string): Promise<unknown[]> {
+  const filled = Array.from({ length: sessions }, () => budget.session(() => true))
+  for (const events of filled) {
+    for (let at = 0; at < EVENT_LIMITS.sessionEvents; at++) {
+      const stream = crypto.randomUUID()
+      await events.storeEvent(stream, OPENING)
+      await events.storeEvent(stream, answer(at, `${text}${at}`))
+    }
+  }
+  return filled
+}
+
+/** After a collection, which a program may ask for since it has this flag. */
+function heapInUse(): number {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  collect()
+  collect()
+  return process.memoryUsage().heapUsed
+}
