@@ -7,7 +7,11 @@ export interface Sample {
   /** Seconds since the first sample. */
   readonly seconds: number
   readonly rssMiB: number
+  /** What is resident and not V8's heap: buffers, code, stacks, what native parts hold. */
+  readonly outsideMiB: number
   readonly heapMiB: number
+  /** What sessions hold for clients whose stream breaks, as the servers count it; part of the heap. */
+  readonly replayMiB: number
   readonly fds: number
   /** Timers that keep the process alive or not, as Node counts its resources. */
   readonly timers: number
@@ -17,6 +21,8 @@ export interface Sample {
   /** Volumes of the installation that are somebody's. Not those that a pool has made beforehand; who gets one has a record beside it. */
   readonly volumes: number
   readonly logBytes: number
+  /** Tool calls that run, or wait for their place. */
+  readonly callsInFlight: number
   /** Tool calls so far, those that were refused included. */
   readonly calls: number
 }
@@ -39,16 +45,20 @@ export async function takeSample({ servers, engine, installation }: Sampled, sta
   ])
   const sum = (name: string, match: Readonly<Record<string, string>> = {}) =>
     scrapes.reduce((total, { value }) => total + (value(name, match) ?? 0), 0)
+  const rssMiB = servers.reduce((total, { residentBytes }) => total + residentBytes, 0) / MIB
   return {
     seconds: (performance.now() - startedMs) / 1000,
-    rssMiB: servers.reduce((total, { residentBytes }) => total + residentBytes, 0) / MIB,
+    rssMiB,
+    outsideMiB: rssMiB - sum('nodejs_heap_size_total_bytes') / MIB,
     heapMiB: sum('nodejs_heap_size_used_bytes') / MIB,
+    replayMiB: sum('sandbox_mcp_replay_bytes') / MIB,
     fds: servers.reduce((total, { openFiles }) => total + openFiles, 0),
     timers: sum('nodejs_active_resources', { type: 'Timeout' }),
     sessions: sum('sandbox_mcp_sessions_open'),
     containers: containers.filter(({ state }) => state === 'running' || state === 'paused').length,
     volumes: volumes.filter((volume) => volume.labels[LABEL.role] !== 'slot').length,
     logBytes: servers.reduce((total, { logBytes }) => total + logBytes, 0),
+    callsInFlight: sum('sandbox_mcp_calls_running') + sum('sandbox_mcp_calls_waiting'),
     calls: sum('sandbox_mcp_tool_calls_total'),
   }
 }

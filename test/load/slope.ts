@@ -43,6 +43,24 @@ export function fitLine(points: readonly Point[]): Line {
   return { slope, error: Math.sqrt(scatter / counted / spread) }
 }
 
+/** A point, and how busy it was at the time. */
+export interface LoadedPoint extends Point {
+  readonly load: number
+}
+
+/**
+ * As {@link fitLine}, as if it had been equally busy all the time: what the load explains of x and of y is taken off both (the theorem of Frisch, Waugh and
+ * Lovell: what is left has the slope that a regression by both would give x). What each call in flight holds is no trend when more of them come to be.
+ */
+export function fitAtEqualLoad(points: readonly LoadedPoint[]): Line {
+  const withoutLoad = (of: (point: LoadedPoint) => number) => {
+    const { slope } = fitLine(points.map((point) => ({ x: point.load, y: of(point) })))
+    return (point: LoadedPoint) => of(point) - slope * point.load
+  }
+  const [x, y] = [withoutLoad((point) => point.x), withoutLoad((point) => point.y)]
+  return fitLine(points.map((point) => ({ x: x(point), y: y(point) })))
+}
+
 function sum(numbers: readonly number[]): number {
   return numbers.reduce((total, each) => total + each, 0)
 }

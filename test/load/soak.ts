@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import pLimit from 'p-limit'
 import type { Engine } from '../../src/engine/engine.ts'
+import { EVENT_LIMITS } from '../../src/transports/event-store.ts'
 import { seededRandom } from '../helpers/random.ts'
 import { ContentModel } from './content-model.ts'
 import { leftovers } from './leftovers.ts'
@@ -73,6 +74,7 @@ const POOL_SIZE = 2
 const FDS_ABOVE = 10
 const TIMERS_ABOVE = 10
 const RSS_MIB_ABOVE = 20
+const REPLAY_MIB = EVENT_LIMITS.totalBytes / 1024 ** 2
 /** The longest that closed connections, and sessions without one, may take to be forgotten; and how often is looked. In milliseconds. */
 const REST_MS = 40_000
 const REST_POLL_MS = 500
@@ -175,10 +177,22 @@ async function soakServers(scene: Scene): Promise<SoakReport> {
   await Promise.all(users.map(({ client }) => client.close()))
   const after = await atRest(servers, sample, (now) => restFindings(before, now).every(holds))
   const evictions = await evictionsOf(servers)
+  const mostOf = (of: (sample: Sample) => number) => Math.max(0, ...samples.map(of))
   const findings = [
     ...restFindings(before, after),
     ...trends(samples),
-    { what: 'most containers', value: most(samples), limit: options.slots * servers.length, unit: '' },
+    {
+      what: 'most memory of replays',
+      value: mostOf(({ replayMiB }) => replayMiB),
+      limit: REPLAY_MIB * servers.length,
+      unit: 'MiB',
+    },
+    {
+      what: 'most containers',
+      value: mostOf(({ containers }) => containers),
+      limit: options.slots * servers.length,
+      unit: '',
+    },
     { what: 'containers removed, beyond evictions', value: removals.count - evictions, limit: 0, unit: '' },
   ]
   faults.push(...tally.failures, ...servers.flatMap((server) => server.faults))
@@ -260,14 +274,11 @@ function restFindings(before: Sample, after: Sample): Finding[] {
     above('timers at rest', ({ timers }) => timers, TIMERS_ABOVE, ''),
     above('volumes', ({ volumes }) => volumes, 0, ''),
     { what: 'sessions at rest', value: after.sessions, limit: 0, unit: '' },
+    { what: 'memory of replays at rest', value: after.replayMiB, limit: 0, unit: 'MiB' },
   ]
 }
 
 async function evictionsOf(servers: readonly LoadServer[]): Promise<number> {
   const scrapes = await Promise.all(servers.map((server) => server.metrics()))
   return scrapes.reduce((sum, { value }) => sum + (value('sandbox_mcp_sandbox_evictions_total') ?? 0), 0)
-}
-
-function most(samples: readonly Sample[]): number {
-  return Math.max(0, ...samples.map(({ containers }) => containers))
 }
