@@ -21,6 +21,8 @@ export interface ServerOptions {
   readonly installation?: string
   readonly env?: Readonly<Record<string, string>>
   readonly args?: readonly string[]
+  /** A program that becomes the server, such as unshare(1), with its arguments. */
+  readonly launcher?: readonly string[]
 }
 
 export interface Exit {
@@ -43,9 +45,10 @@ export class TestServer extends ToolCaller implements AsyncDisposable {
   readonly messages: JSONRPCMessage[] = []
   #stderr = ''
 
-  constructor({ user = 'local', installation, env = {}, args = ['serve'] }: ServerOptions) {
+  constructor({ user = 'local', installation, env = {}, args = ['serve'], launcher = [] }: ServerOptions) {
     super(user)
-    this.child = spawn(process.execPath, [CLI, ...args], {
+    const [program = process.execPath, ...words] = [...launcher, process.execPath, CLI, ...args]
+    this.child = spawn(program, words, {
       stdio: ['pipe', 'pipe', 'pipe'],
       cwd: ROOT,
       env: {
