@@ -32,6 +32,19 @@ ${settingsHelp()
   .join('\n')}
 `
 
+/** Of one command: what it takes, without the settings, which are those of all. */
+function helpOf(command: string): string | undefined {
+  const known = COMMANDS[command]
+  // What serve takes are the settings.
+  if (!known || command === 'serve') return undefined
+  return `Usage: ${`sandbox-mcp ${command} ${known.usage}`.trimEnd()}
+
+${known.summary}
+
+Further flags: --json, --config FILE, and the settings; see sandbox-mcp --help.
+`
+}
+
 /** What is named, and from column 25 on what it is: on the next line after a name that is longer than that. */
 function helpEntry(name: string, about: string): string {
   return name.length <= 22 ? `  ${name.padEnd(22)} ${about}` : `  ${name}\n${' '.repeat(25)}${about}`
@@ -47,9 +60,9 @@ async function main(argv: readonly string[]): Promise<number> {
     version: { type: 'boolean' as const },
   }
   const { values, positionals } = parseArgs({ args: [...argv], options, allowPositionals: true })
-  if (values.help) return print(HELP)
-  if (values.version) return print(`${VERSION}\n`)
   const [command = 'serve', ...words] = positionals
+  if (values.help) return print(helpOf(command) ?? HELP)
+  if (values.version) return print(`${VERSION}\n`)
   const known = COMMANDS[command]
   if (!known) {
     throw new SandboxError('invalid_argument', `Unknown command "${command}".`, { hint: 'See sandbox-mcp --help.' })

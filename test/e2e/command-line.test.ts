@@ -5,6 +5,8 @@ import { join } from 'node:path'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { COMMANDS } from '../../src/commands.ts'
+import { settingsHelp } from '../../src/config/describe.ts'
 import { useInstallation } from '../helpers/installation.ts'
 import { run } from '../helpers/run-cli.ts'
 import { hostEnvironment, ROOT } from '../helpers/start-server.ts'
@@ -22,12 +24,25 @@ async function configFile(content: string): Promise<string> {
   return path
 }
 
-test('--help names every command and setting, its variable and default, and exits with 0', async () => {
+test('--help names every command and setting with its variable and default, and exits with 0', async () => {
   const { code, stdout, stderr } = await run(['--help'])
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
   for (const word of ['serve', 'config', 'build', '--idle-timeout', 'SANDBOX_IDLE_TIMEOUT', '30m', '--config FILE']) {
     expect(stdout).toContain(word)
   }
+  for (const name of Object.keys(COMMANDS)) expect(stdout).toMatch(new RegExp(`^  ${name}( |$)`, 'm'))
+  for (const { flag, variable } of settingsHelp()) {
+    expect(stdout).toMatch(new RegExp(`^  ${flag}\\s`, 'm'))
+    expect(stdout).toContain(variable)
+  }
+})
+
+test('--help after a command tells of that one alone', async () => {
+  const { code, stdout, stderr } = await run(['backup', '--help'])
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+  expect(stdout).toMatch(/^Usage: sandbox-mcp backup USER \[--no-verify\] \| USER --list \| USER --remove ID\n\nCopy /)
+  expect(stdout).not.toContain('restore USER')
+  expect((await run(['serve', '--help'])).stdout).toBe((await run(['--help'])).stdout)
 })
 
 test('--version is the version of the package', async () => {
