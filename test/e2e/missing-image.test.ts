@@ -39,7 +39,7 @@ test('a sleeping user whose runtime’s image is gone is told what is missing, a
   await expect.poll(() => installation.containers(user), { timeout: 60_000, interval: 100 }).toEqual([])
 
   const [tag = ''] = await tagsOfRuntime()
-  const archive = join(await temporaryDirectory(), 'image.tar')
+  const archive = join(temporaryDirectory(), 'image.tar')
   await pipeline(await docker.getImage(tag).get(), createWriteStream(archive))
   for (const each of [tag, base]) await installation.engine.images.remove(each)
   expect(await runtimeImages()).toEqual([])
