@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
 import { connectHttp } from '../helpers/http-clients.ts'
-import { startHttpProcess } from '../helpers/http-process.ts'
 import { useInstallation } from '../helpers/installation.ts'
 import { IN_OWN_MOUNTS, noOwnMeminfo, ownMeminfo } from '../helpers/own-meminfo.ts'
 import { parsePrometheusText } from '../helpers/prometheus-text.ts'
 import { startInBackground } from '../helpers/processes.ts'
+import { startHttpServer } from '../helpers/start-http-server.ts'
 import { ConnectedCaller } from '../helpers/tool-caller.ts'
 
 const installation = useInstallation()
@@ -15,16 +15,17 @@ const SHORT = (FLOOR_MIB - 1) * MIB
 
 /** A server of many users who say themselves who they are. */
 const serve = (memoryFloor: string, launcher: readonly string[] = []) =>
-  startHttpProcess(
-    { installation: installation.name, launcher },
-    {
+  startHttpServer({
+    installation: installation.name,
+    launcher,
+    settings: {
       auth: 'proxy',
       'trusted-proxies': '127.0.0.1',
       'proxy-admins': 'operator',
       'pool-size': '0',
       'memory-floor': memoryFloor,
     },
-  )
+  })
 
 async function connect(address: URL): Promise<ConnectedCaller> {
   const user = installation.newUser()
@@ -36,8 +37,8 @@ const isAwake = async ({ user }: ConnectedCaller) => (await installation.contain
 test.skipIf(noOwnMeminfo())(
   'while memory is short the longest idle goes to sleep first, one at a look, never one that works, and none afterwards',
   async () => {
-    await using served = await serve(`${FLOOR_MIB}MiB`, IN_OWN_MOUNTS)
-    const { address, server } = served
+    await using server = await serve(`${FLOOR_MIB}MiB`, IN_OWN_MOUNTS)
+    const { address } = server
     await using working = await connect(address)
     await using first = await connect(address)
     await using second = await connect(address)
@@ -81,9 +82,9 @@ test.skipIf(noOwnMeminfo())(
 )
 
 test('the machine’s own figure counts: with a floor above all of its memory whoever is idle sleeps, and who works does not', async () => {
-  await using served = await serve('1TiB')
-  await using working = await connect(served.address)
-  await using idle = await connect(served.address)
+  await using server = await serve('1TiB')
+  await using working = await connect(server.address)
+  await using idle = await connect(server.address)
   const id = await startInBackground(working, 'cat')
   await idle.output('echo kept > file')
   await expect.poll(() => isAwake(idle), { timeout: 30_000 }).toBe(false)

@@ -18,6 +18,8 @@ export interface HttpServerOptions {
   readonly env?: Readonly<Record<string, string>>
   /** Arguments of Node itself. */
   readonly nodeArgs?: readonly string[]
+  /** A program that becomes the server, such as unshare(1), with its arguments. */
+  readonly launcher?: readonly string[]
 }
 
 /** A server process that listens on a free port of loopback. `await using` ends it, and asserts that it ended well and by itself. */
@@ -89,12 +91,14 @@ export async function startHttpServer({
   args = [],
   env = {},
   nodeArgs = [],
+  launcher = [],
 }: HttpServerOptions): Promise<TestHttpServer> {
   const flags = Object.entries({ transport: 'http', port: '0', ...settings }).flatMap(([name, value]) => [
     `--${name}`,
     value,
   ])
-  const child = spawn(process.execPath, [...nodeArgs, CLI, 'serve', ...flags, ...args], {
+  const command = [...launcher, process.execPath, ...nodeArgs, CLI, 'serve', ...flags, ...args]
+  const child = spawn(command[0] ?? '', command.slice(1), {
     stdio: ['ignore', 'pipe', 'pipe'],
     cwd: ROOT,
     env: { ...hostEnvironment(), SANDBOX_INSTALLATION: installation, ...env },

@@ -21,8 +21,6 @@ export interface ServerOptions {
   readonly installation?: string
   readonly env?: Readonly<Record<string, string>>
   readonly args?: readonly string[]
-  /** A program that becomes the server, such as unshare(1), with its arguments. */
-  readonly launcher?: readonly string[]
 }
 
 export interface Exit {
@@ -45,10 +43,9 @@ export class TestServer extends ToolCaller implements AsyncDisposable {
   readonly messages: JSONRPCMessage[] = []
   #stderr = ''
 
-  constructor({ user = 'local', installation, env = {}, args = ['serve'], launcher = [] }: ServerOptions) {
+  constructor({ user = 'local', installation, env = {}, args = ['serve'] }: ServerOptions) {
     super(user)
-    const [program = process.execPath, ...words] = [...launcher, process.execPath, CLI, ...args]
-    this.child = spawn(program, words, {
+    this.child = spawn(process.execPath, [CLI, ...args], {
       stdio: ['pipe', 'pipe', 'pipe'],
       cwd: ROOT,
       env: {
