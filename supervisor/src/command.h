@@ -64,12 +64,6 @@ bool commands_open(const char *spool_dir);
 void commands_forget_spool(void);
 /* By id or key; NULL if it is unknown. */
 struct command *command_find(struct slice ref);
-/* Starts a command. The key must not be known. */
-struct fault command_start(const struct start_request *r, struct command **out);
-/* A child of ours has ended and was reaped. Does nothing if it was no command. */
-void command_reaped(pid_t pid, int wait_status, const struct rusage *usage);
-/* After all that have ended were reaped. `childless`: no child is left. */
-void commands_settle(bool childless);
 struct command *command_first(void);
 /* Private ones are counted apart: `listed` ones are the others. */
 struct command_count {
@@ -80,17 +74,35 @@ struct command_count commands_retained(void);
 /* Of either kind: while one runs, the sandbox is in use. */
 uint32_t commands_running_all(void);
 
-/* Looks again whether the processes that ended commands left behind still live. */
-void commands_refresh(void);
 struct summary command_summary(const struct command *c);
 struct family command_family(const struct command *c);
 
+/* Of what a START asks for, not yet started and in no table. NULL without memory. */
+struct command *command_new(const struct start_request *r);
+/* It runs: into the table. */
+void command_add(struct command *c);
+/* It has settled: one of those that are kept. */
+void command_retain(struct command *c);
+/* In the table or not. */
+void command_free(struct command *c);
+
+/* waiter.c */
 void waiter_link(struct waiter *w, struct command *c);
 void waiter_unlink(struct waiter *w);
+/* Something has happened that its waiters may wait for. */
+void command_wake(struct command *c);
 
-/* For ending.c and retain.c. */
+/* launch.c: starts a command. The key must not be known. */
+struct fault command_start(const struct start_request *r, struct command **out);
+
+/* settle.c: a child of ours has ended and was reaped. Does nothing if it was no command. */
+void command_reaped(pid_t pid, int wait_status, const struct rusage *usage);
+/* After all that have ended were reaped. `childless`: no child is left. */
+void commands_settle(bool childless);
+/* Its outcome is final. */
 void command_settle(struct command *c);
-void command_free(struct command *c);
+/* Looks again whether the processes that ended commands left behind still live. */
+void commands_refresh(void);
 
 /* ending.c: ends all processes of a command: TERM, `grace_ms`, KILL until none is left. `by`: S_TIMED_OUT or S_CANCELLED. */
 void command_end(struct command *c, uint8_t by, uint32_t grace_ms);

@@ -40,10 +40,7 @@ static void walks_without_openat2(void) {
 	must(mkdir(at("t"), 0755) == 0 && mkdir(at("t/d"), 0755) == 0 && mkdir(at("out"), 0755) == 0 && symlink("../out", at("t/link")) == 0, "setup");
 	put_file(at("out/f"), "x", 1);
 	put_file(at("t/d/f"), "x", 1);
-	struct call c = {0};
-	put_str(&c.in, at("t"));
-	put_u32(&c.in, 9), put_u16(&c.in, 0x100), put_u32(&c.in, 100), put_u64(&c.in, 0), put_u64(&c.in, 0);
-	call_run(&c, T_LIST, T_ENTRIES);
+	struct call c = list_call(at("t"), 9, 0);
 	CHECK_EQ(c.f.code, E_NONE);
 	CHECK_EQ(get_u64(&c.r), 3);
 	call_free(&c);

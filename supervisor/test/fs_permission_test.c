@@ -12,14 +12,7 @@ static int code_of(struct call c) {
 }
 
 static int list_code(const char *path, uint64_t *total) {
-	struct call c = {0};
-	put_str(&c.in, path);
-	put_u32(&c.in, 9);
-	put_u16(&c.in, 0x100);
-	put_u32(&c.in, 100);
-	put_u64(&c.in, 0);
-	put_u64(&c.in, 0);
-	call_run(&c, T_LIST, T_ENTRIES);
+	struct call c = list_call(path, 9, 0);
 	*total = c.f.code ? 0 : get_u64(&c.r);
 	call_free(&c);
 	return c.f.code;

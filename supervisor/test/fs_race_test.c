@@ -60,14 +60,7 @@ static void swapped(void) {
 		CHECK(code == E_NONE || code == E_NOT_FOUND || code == E_NOT_A_DIRECTORY || code == E_LOOP);
 		code = remove_code(at("x"), 1);
 		CHECK(code == E_NONE || code == E_NOT_FOUND || code == E_NOT_EMPTY || code == E_BUSY);
-		struct call l = {0};
-		put_str(&l.in, at("x"));
-		put_u32(&l.in, 5);
-		put_u16(&l.in, 0x101);
-		put_u32(&l.in, 100);
-		put_u64(&l.in, 0);
-		put_u64(&l.in, 0);
-		call_run(&l, T_LIST, T_ENTRIES);
+		struct call l = list_call(at("x"), 5, 1);
 		CHECK(l.f.code == E_NONE || l.f.code == E_NOT_FOUND || l.f.code == E_NOT_A_DIRECTORY);
 		call_free(&l);
 	}
@@ -96,14 +89,7 @@ static void walks_stay_below(void) {
 	must(pthread_create(&thread, NULL, exchange, NULL) == 0, "thread");
 	int inside = 0, links = 0;
 	for (double end = now_ms() + RUN_MS; now_ms() < end;) {
-		struct call l = {0};
-		put_str(&l.in, at("t"));
-		put_u32(&l.in, 5);
-		put_u16(&l.in, 0x101);
-		put_u32(&l.in, 100);
-		put_u64(&l.in, 0);
-		put_u64(&l.in, 0);
-		call_run(&l, T_LIST, T_ENTRIES);
+		struct call l = list_call(at("t"), 5, 1);
 		CHECK_EQ(l.f.code, E_NONE);
 		get_u64(&l.r);
 		get_u8(&l.r);

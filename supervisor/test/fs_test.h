@@ -124,6 +124,20 @@ static inline int write_code(const char *path, uint8_t mode, uint8_t flags, uint
 	return code;
 }
 
+/* A page of at most 100 entries, sorted by name, of all that is there down to `depth`. */
+static inline struct call list_call(const char *path, uint32_t depth, uint8_t hidden) {
+	struct call c = {0};
+	put_str(&c.in, path);
+	put_u32(&c.in, depth);
+	put_u8(&c.in, hidden);
+	put_u8(&c.in, 1);
+	put_u32(&c.in, 100);
+	put_u64(&c.in, 0);
+	put_u64(&c.in, 0);
+	call_run(&c, T_LIST, T_ENTRIES);
+	return c;
+}
+
 static inline struct call remove_call(const char *path, uint8_t recursive) {
 	struct call c = {0};
 	put_str(&c.in, path);
