@@ -6,7 +6,7 @@ import type { Archiver } from './archiver.ts'
 import type { SandboxIdentity } from './identity.ts'
 import { dueStep } from './ladder.ts'
 import { listOwned } from './owned.ts'
-import { forgetSleep, listSleepers, noteSleep } from './sleep-note.ts'
+import { forgetSleep, noteSleep } from './sleep-note.ts'
 
 export interface ArchiveSweepDeps {
   readonly engine: Engine
@@ -57,22 +57,19 @@ export class ArchiveSweep {
     await this.#looking
   }
 
-  /** Before anything is started for a user: an archiving of theirs gives up, or is done. Then the note of their sleep goes. */
+  /** Before anything is started for a user: an archiving of theirs gives up, or is done. */
   async wake(identity: SandboxIdentity): Promise<void> {
     const archiving = this.#archiving.get(identity.userHash)
     archiving?.wanted.abort(new SandboxError('cancelled', 'The user is back.'))
     await archiving?.done
-    await forgetSleep(this.#deps.engine, identity)
   }
 
   /** One look. Rejects when the engine does not answer. */
   async look(): Promise<void> {
     const { engine, installation, archiveAfterMs } = this.#deps
-    const sleepers = await listSleepers(engine, installation)
     const owned = await listOwned(engine, installation)
     for (const { owner, container, workspace } of owned) {
-      const { identity } = owner
-      const since = sleepers.get(identity.userHash)
+      const { identity, sleepsSinceMs: since } = owner
       const sleeps = workspace !== undefined && container === undefined && !identity.isAnonymous
       const sleptMs = since === undefined ? undefined : Date.now() - since
       // A time to come is that of a clock that was set back since.

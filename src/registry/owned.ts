@@ -76,6 +76,9 @@ function usersOf(
   const volumeByName = new Map(volumes.map((each) => [each.name, each]))
   for (const each of containers) entryOf(each.labels)
   for (const each of volumes) entryOf(each.labels)?.volumes.push(each)
+  // That somebody sleeps says something about a user, and makes none.
+  for (const each of volumes)
+    if (each.labels[LABEL.role] === 'slept') ofUser.get(each.labels[LABEL.user] ?? '')?.volumes.push(each)
   return [...ofUser]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([hash, { isAnonymous, volumes: own }]) => {

@@ -2,6 +2,7 @@ import type { CallOptions, ContainerDetails, Engine, Labels, VolumeDetails } fro
 import { isSandboxError, SandboxError } from '../errors/sandbox-error.ts'
 import { foreign } from './foreign.ts'
 import { belongsTo, isSlot, LABEL, type OwnerFacts, ownerLabels, ownerName, type SandboxIdentity } from './identity.ts'
+import { forgetSleep, sleepSince } from './sleep-note.ts'
 
 /**
  * Which container and which volume are a user's. Mostly those that are named after the user; not so when the user got a slot, whose names are
@@ -25,6 +26,8 @@ export interface Owner {
    * step, which follows this record alone, fails, and what is written from now on is not taken for copied.
    */
   readonly archiving: string | undefined
+  /** Since when the sandbox sleeps, as far as somebody has seen it: see {@link sleepSince}. */
+  readonly sleepsSinceMs: number | undefined
   /** Generation of the record; 0: there is none. */
   readonly generation: number
   /** There is neither a record nor a workspace volume of this user. */
@@ -42,8 +45,9 @@ export async function resolveOwner(engine: Engine, identity: SandboxIdentity, ca
 
 /** As {@link resolveOwner}, from a list of volumes that holds all with this user's label. */
 export function ownerFrom(identity: SandboxIdentity, volumes: readonly VolumeDetails[]): Owner {
+  const sleepsSinceMs = sleepSince(identity, volumes)
   const newest = recordsOf(identity, volumes).at(-1)
-  if (newest) return ownerOf(identity, newest.labels, newest.generation)
+  if (newest) return { ...ownerOf(identity, newest.labels, newest.generation), sleepsSinceMs }
   const isNew = !volumes.some(
     ({ name, labels }) => name === identity.volumeName && belongsTo(labels, identity, 'workspace'),
   )
@@ -53,6 +57,7 @@ export function ownerFrom(identity: SandboxIdentity, volumes: readonly VolumeDet
     containerNames: [identity.containerName],
     archive: undefined,
     archiving: undefined,
+    sleepsSinceMs,
     generation: 0,
     isNew,
   }
@@ -97,10 +102,11 @@ export async function replaceOwner(
   throw new SandboxError('sandbox_busy', 'Another server has changed this sandbox at the same time.')
 }
 
-/** As {@link resolveOwner}, for somebody who comes to use the files: an archiving of them is called off. */
+/** As {@link resolveOwner}, for somebody who comes to use the files: an archiving of them is called off, and the note of their sleep forgotten. */
 export async function wakeOwner(engine: Engine, identity: SandboxIdentity, call: CallOptions = {}): Promise<Owner> {
   for (let round = 1; ; round++) {
     const owner = await resolveOwner(engine, identity, call)
+    if (owner.sleepsSinceMs !== undefined) await forgetSleep(engine, identity, call)
     if (owner.archiving === undefined) return owner
     try {
       return await replaceOwner(engine, owner, { workspace: owner.volumeName }, call)
@@ -209,6 +215,7 @@ function ownerOf(identity: SandboxIdentity, labels: Labels, generation: number):
     containerNames: slot === undefined ? [identity.containerName] : [slot, identity.containerName],
     archive: labels[LABEL.archive],
     archiving: labels[LABEL.archiving],
+    sleepsSinceMs: undefined,
     generation,
     isNew: false,
   }

@@ -1,4 +1,4 @@
-import type { CallOptions, Engine } from '../engine/engine.ts'
+import type { CallOptions, Engine, VolumeDetails } from '../engine/engine.ts'
 import { foreign } from './foreign.ts'
 import { belongsTo, LABEL, sleepLabels, sleepName, type SandboxIdentity } from './identity.ts'
 
@@ -9,6 +9,9 @@ import { belongsTo, LABEL, sleepLabels, sleepName, type SandboxIdentity } from '
  *
  * Nothing is noted when a sandbox goes to sleep: whoever looks first at a workspace without a container notes that time. So every way in
  * which a container can go counts (an eviction, its own end, somebody's `docker rm`), and an eviction does nothing more than it has to.
+ *
+ * It is forgotten by whoever comes to use the files, also by a server that archives nothing: it is among the volumes by which the owner is found,
+ * so that to know of it costs nothing. Else it would outlast the use, and the next server that archives would take a nap for a long sleep.
  */
 
 /** Notes that the sandbox sleeps. Of two servers the first one's time counts. */
@@ -23,8 +26,8 @@ export async function forgetSleep(engine: Engine, identity: SandboxIdentity, cal
   if (note && belongsTo(note.labels, identity, 'slept')) await engine.volumes.remove(note.name, call)
 }
 
-/** Who sleeps, by the hash of the user, since when in Unix milliseconds. NaN where the note cannot be read. */
-export async function listSleepers(engine: Engine, installation: string): Promise<ReadonlyMap<string, number>> {
-  const notes = await engine.volumes.list({ [LABEL.installation]: installation, [LABEL.role]: 'slept' })
-  return new Map(notes.map(({ labels }) => [labels[LABEL.user] ?? '', Number(labels[LABEL.since])]))
+/** Since when the user's sandbox sleeps, in Unix milliseconds, by the note among these volumes. NaN where it cannot be read; undefined without one. */
+export function sleepSince(identity: SandboxIdentity, volumes: readonly VolumeDetails[]): number | undefined {
+  const note = volumes.find(({ labels }) => belongsTo(labels, identity, 'slept'))
+  return note && Number(note.labels[LABEL.since])
 }

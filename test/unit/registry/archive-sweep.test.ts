@@ -93,6 +93,25 @@ describe('a sandbox that sleeps', () => {
     await server.close(false)
   })
 
+  test('begins anew after each use, also by a server that archives nothing', async () => {
+    const { lab, server, make, archived, sleeper, note } = await archivingLab()
+    await sleeper(ADA)
+    await passTime(LOOK)
+    expect(await note()).toBeDefined()
+    await server.close(false)
+    const without = lab.server()
+    ;(await without.acquire(ADA)).release()
+    expect(await note()).toBeUndefined()
+    await passTime(HOUR)
+    await without.close(true)
+    const again = make()
+    await passTime(HOUR)
+    expect(archived).not.toHaveBeenCalled()
+    await passTime(LOOK)
+    expect(archived).toHaveBeenCalledTimes(1)
+    await again.close(false)
+  })
+
   test('begins anew when the clock was set back', async () => {
     const { server, archived, sleeper } = await archivingLab()
     await sleeper(ADA)
