@@ -19,6 +19,7 @@ export const COMMAND_OPTIONS = {
   all: { type: 'boolean' },
   force: { type: 'boolean' },
   yes: { type: 'boolean' },
+  backups: { type: 'boolean' },
   'dry-run': { type: 'boolean' },
   size: { type: 'boolean' },
   follow: { type: 'boolean', short: 'f' },

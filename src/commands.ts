@@ -136,14 +136,14 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     },
   },
   destroy: {
-    usage: 'USER --yes',
-    summary: 'Remove a user’s sandbox and all its files for good.',
+    usage: 'USER --yes [--backups]',
+    summary: 'Remove a user’s sandbox and all its files for good; with --backups also their backups and snapshots.',
     run: async (line) => {
       const { loaded, out, words, flags } = line
       const { destroySandbox } = await import('./operator/destroy.ts')
       const identity = await identityIn(loaded, words[0])
-      const args = { confirmed: flags.yes === true }
-      await withApp(line, ({ engine }) => destroySandbox(identity, args, { engine, out }))
+      const args = { confirmed: flags.yes === true, withBackups: flags.backups === true }
+      await withApp(line, ({ engine, backups }) => destroySandbox(identity, args, { engine, backups, out }))
     },
   },
   prune: {

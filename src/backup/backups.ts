@@ -140,6 +140,11 @@ export class Backups {
     await (await this.#shelf(identity)).remove(checkedId(id))
   }
 
+  /** Removes all backups and snapshots of a user whose sandbox is gone. */
+  async removeAll(identity: SandboxIdentity): Promise<void> {
+    await (await this.#shelf(identity)).clear()
+  }
+
   /** Removes what dead servers left on the engine, and lets go of the sandboxes that they held still. */
   sweep(installation: string): Promise<number> {
     return sweepLeftovers(this.#deps, installation)

@@ -54,6 +54,15 @@ export class Shelf {
     await this.#target.remove(archiveKey(this.#userHash, id))
   }
 
+  /** Removes everything, also what cannot be read. */
+  async clear(): Promise<void> {
+    const keys = (await this.#target.list(`${this.#userHash}/`)).map(({ key }) => key)
+    const isFacts = (key: string) => idOfFacts(key) !== undefined
+    // As in remove().
+    for (const key of keys.filter(isFacts)) await this.#target.remove(key)
+    for (const key of keys.filter((each) => !isFacts(each))) await this.#target.remove(key)
+  }
+
   /** Removes archives without facts: their writer died, or who removed them did. */
   async sweep(olderThanMs: number): Promise<number> {
     const objects = await this.#target.list(`${this.#userHash}/`)

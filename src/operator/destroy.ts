@@ -1,38 +1,63 @@
+import type { Backups } from '../backup/backups.ts'
 import type { Engine } from '../engine/engine.ts'
-import { SandboxError } from '../errors/sandbox-error.ts'
+import { isSandboxError, SandboxError } from '../errors/sandbox-error.ts'
 import type { SandboxIdentity } from '../registry/identity.ts'
 import { removeEverything } from '../registry/take-down.ts'
 import type { Output } from './output.ts'
-import { findSandbox } from './sandboxes.ts'
+import { findSandbox, type FoundSandbox } from './sandboxes.ts'
 
 export interface DestroyArgs {
   /** The operator has said that the files may go. */
   readonly confirmed: boolean
+  /** The user's backups and snapshots go, too. */
+  readonly withBackups: boolean
 }
 
 export interface DestroyDeps {
   readonly engine: Engine
+  readonly backups: Pick<Backups, 'list' | 'removeAll'>
   readonly out: Output
 }
 
 /**
- * `sandbox-mcp destroy USER --yes`: removes a user's container and files for good, and what they chose. Without `--yes` nothing is
- * changed. A user who calls again starts with an empty workspace.
+ * `sandbox-mcp destroy USER --yes [--backups]`: removes a user's container and files for good, and what they chose; backups and snapshots only when
+ * that is asked for, too. Without `--yes` nothing is changed. A user who calls again starts with an empty workspace.
  */
 export async function destroySandbox(
   identity: SandboxIdentity,
-  { confirmed }: DestroyArgs,
-  { engine, out }: DestroyDeps,
+  { confirmed, withBackups }: DestroyArgs,
+  { engine, backups, out }: DestroyDeps,
 ): Promise<void> {
-  const { state, volumeName } = await findSandbox(engine, identity)
   const id = `id:${identity.userHash}`
+  // Where they cannot be listed now, they cannot be removed: that is told before anything is.
+  const copies = withBackups ? await backups.list(identity) : []
+  const found = await findSandbox(engine, identity).catch((error: unknown) => {
+    if (copies.length > 0 && isSandboxError(error, 'not_found')) return undefined
+    throw error
+  })
   if (!confirmed) {
-    const files = volumeName === undefined ? 'no files' : `the volume ${volumeName} with all files`
-    throw new SandboxError('invalid_argument', `${id} (${state}) would lose its container and ${files} for good.`, {
+    throw new SandboxError('invalid_argument', `${id} would lose ${losses(found, copies.length)} for good.`, {
       hint: 'Add --yes to do that.',
     })
   }
+  // Before the backups: a sandbox that is archived has its files there.
   await removeEverything(engine, identity)
-  if (out.json) out.write(`${JSON.stringify({ id, destroyed: true }, undefined, 2)}\n`)
-  else out.write(`${id} is destroyed: container and files are gone.\n`)
+  if (withBackups) await backups.removeAll(identity)
+  if (out.json) out.write(`${JSON.stringify({ id, destroyed: true, backups: copies.length }, undefined, 2)}\n`)
+  else if (withBackups) out.write(`${id} is destroyed: container, files and ${count(copies.length)} are gone.\n`)
+  else out.write(`${id} is destroyed: container and files are gone. Backups stay (sandbox-mcp backup ${id} --list).\n`)
+}
+
+function losses(found: FoundSandbox | undefined, copies: number): string {
+  const { state, volumeName } = found ?? {}
+  const lost = [
+    ...(found ? [`its container (${state})`] : []),
+    ...(volumeName === undefined ? [] : [`the volume ${volumeName} with all files`]),
+    ...(copies > 0 ? [count(copies)] : []),
+  ]
+  return lost.join(' and ')
+}
+
+function count(copies: number): string {
+  return copies === 1 ? '1 backup' : `${copies} backups`
 }
