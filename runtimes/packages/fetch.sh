@@ -1,8 +1,7 @@
 #!/bin/sh
 # Downloads packages and all that they need into /tmp/out. Runs in a container of its own, which has a network and nothing of a user:
 #   fetch.sh pip|npm|apt|cargo PACKAGE...
-# It only downloads: nothing of what comes is built, unpacked or run here. Beside this file may lie what the operator configured:
-# ca.pem, pip.conf, npmrc, cargo.toml, cargo-login.toml, apt-mirror.
+# It only downloads: nothing of what comes is built, unpacked or run here. Beside this file lies sources.sh, with what the operator configured.
 set -eu
 here=${0%/*}
 out=/tmp/out
@@ -10,44 +9,16 @@ export HOME=/tmp/home
 mkdir -p "$out" "$HOME"
 exec < /dev/null 2>&1
 
-if [ -f "$here/ca.pem" ]; then
-	export SSL_CERT_FILE="$here/ca.pem" PIP_CERT="$here/ca.pem"
-	export NODE_EXTRA_CA_CERTS="$here/ca.pem" NPM_CONFIG_CAFILE="$here/ca.pem" CARGO_HTTP_CAINFO="$here/ca.pem"
-fi
-if [ -f "$here/pip.conf" ]; then export PIP_CONFIG_FILE="$here/pip.conf"; fi
-if [ -f "$here/npmrc" ]; then export NPM_CONFIG_USERCONFIG="$here/npmrc"; fi
+. "$here/sources.sh"
 
 has() {
 	if ! command -v "$1" > /dev/null; then echo "sandbox-mcp: no $1"; exit 127; fi
 }
 
-# "$@" are further arguments. All state lies below /tmp, for the root is read-only and the user is not root.
-with_apt() {
-	if [ -f "$here/ca.pem" ]; then set -- -o "Acquire::https::CaInfo=$here/ca.pem" "$@"; fi
-	if [ -f "$here/apt-mirror" ]; then
-		mirror=$(cat "$here/apt-mirror")
-		. /etc/os-release
-		if [ "$ID" != debian ]; then echo "an apt mirror can be used with Debian only, and this is $ID"; exit 1; fi
-		key=/usr/share/keyrings/debian-archive-keyring.gpg
-		{
-			echo "deb [signed-by=$key] $mirror/debian $VERSION_CODENAME main"
-			echo "deb [signed-by=$key] $mirror/debian $VERSION_CODENAME-updates main"
-			echo "deb [signed-by=$key] $mirror/debian-security $VERSION_CODENAME-security main"
-		} > /tmp/sources.list
-		set -- -o Dir::Etc::sourcelist=/tmp/sources.list -o Dir::Etc::sourceparts=- "$@"
-	fi
-	apt-get -q -o Acquire::Retries=2 -o Acquire::Languages=none -o Dir::State::lists=/tmp/apt/lists -o Dir::Cache=/tmp/apt/cache \
+# All state lies below /tmp, for the root is read-only and the user is not root.
+download_apt() {
+	apt_get -q -o Acquire::Retries=2 -o Acquire::Languages=none -o Dir::State::lists=/tmp/apt/lists -o Dir::Cache=/tmp/apt/cache \
 		-o Dir::Cache::archives="$out" -o Dir::Log=/tmp/apt/log -o Debug::NoLocking=1 -o APT::Sandbox::User= "$@"
-}
-
-# "name@1.2.3" is that version, "name@1.2" any that is compatible; cargo itself takes only the first without an operator.
-cargo_spec() {
-	case $1 in
-	*@*\** | *@[!0-9]*) echo "$1" ;;
-	*@*.*.*) echo "${1%%@*}@=${1#*@}" ;;
-	*@*) echo "${1%%@*}@^${1#*@}" ;;
-	*) echo "$1" ;;
-	esac
 }
 
 manager=$1
@@ -71,8 +42,8 @@ npm)
 apt)
 	has apt-get
 	mkdir -p /tmp/apt/lists/partial /tmp/apt/cache /tmp/apt/log "$out/partial"
-	with_apt update
-	with_apt install --download-only --yes --no-install-recommends -- "$@"
+	download_apt update
+	download_apt install --download-only --yes --no-install-recommends -- "$@"
 	rmdir "$out/partial"
 	;;
 cargo)

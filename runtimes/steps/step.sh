@@ -2,45 +2,11 @@
 # One step of building a runtime's image, run as root with this folder mounted at /run/sandbox-build: nothing of it stays in the image.
 #   step.sh apt|pip|npm|cargo|node PACKAGE...   installs packages
 #   step.sh run COMMAND                         runs a line of shell
-# Beside this file may lie what the operator configured: ca.pem, pip.conf, npmrc, cargo.toml, cargo-login.toml, apt-mirror.
+# Beside this file lies ../packages/sources.sh, with what the operator configured.
 set -eu
 here=${0%/*}
-
-if [ -f "$here/ca.pem" ]; then
-	export SSL_CERT_FILE="$here/ca.pem" CURL_CA_BUNDLE="$here/ca.pem" GIT_SSL_CAINFO="$here/ca.pem" PIP_CERT="$here/ca.pem"
-	export NODE_EXTRA_CA_CERTS="$here/ca.pem" NPM_CONFIG_CAFILE="$here/ca.pem" CARGO_HTTP_CAINFO="$here/ca.pem"
-fi
-if [ -f "$here/pip.conf" ]; then export PIP_CONFIG_FILE="$here/pip.conf"; fi
-if [ -f "$here/npmrc" ]; then export NPM_CONFIG_USERCONFIG="$here/npmrc"; fi
+. "$here/sources.sh"
 export DEBIAN_FRONTEND=noninteractive
-
-# "$@" are further arguments. The mirror holds debian/ and debian-security/, as deb.debian.org does.
-with_apt() {
-	if [ -f "$here/ca.pem" ]; then set -- -o "Acquire::https::CaInfo=$here/ca.pem" "$@"; fi
-	if [ -f "$here/apt-mirror" ]; then
-		mirror=$(cat "$here/apt-mirror")
-		. /etc/os-release
-		if [ "$ID" != debian ]; then echo "an apt mirror can be used with Debian only, and this is $ID" >&2; exit 1; fi
-		key=/usr/share/keyrings/debian-archive-keyring.gpg
-		{
-			echo "deb [signed-by=$key] $mirror/debian $VERSION_CODENAME main"
-			echo "deb [signed-by=$key] $mirror/debian $VERSION_CODENAME-updates main"
-			echo "deb [signed-by=$key] $mirror/debian-security $VERSION_CODENAME-security main"
-		} > /tmp/sources.list
-		set -- -o Dir::Etc::sourcelist=/tmp/sources.list -o Dir::Etc::sourceparts=- "$@"
-	fi
-	apt-get -o Acquire::Retries=3 "$@"
-}
-
-# "name@1.2.3" is that version, "name@1.2" any that is compatible; cargo itself takes only the first without an operator.
-cargo_spec() {
-	case $1 in
-	*@*\** | *@[!0-9]*) echo "$1" ;;
-	*@*.*.*) echo "${1%%@*}@=${1#*@}" ;;
-	*@*) echo "${1%%@*}@^${1#*@}" ;;
-	*) echo "$1" ;;
-	esac
-}
 
 step=$1
 shift
@@ -49,8 +15,8 @@ run)
 	exec /bin/sh -euc "$1"
 	;;
 apt)
-	with_apt update
-	with_apt install --yes --no-install-recommends -- "$@"
+	apt_get -o Acquire::Retries=3 update
+	apt_get -o Acquire::Retries=3 install --yes --no-install-recommends -- "$@"
 	find /var/log -type f -newer "$here/step.sh" -delete
 	rm -f /tmp/sources.list
 	;;

@@ -17,7 +17,7 @@ export interface PackageSources {
 }
 
 /**
- * The files that step.sh reads. They go into the build context and are mounted while a step runs, so that no index, password or
+ * The files that sources.sh reads. They go into the build context and are mounted while a step runs, so that no index, password or
  * certificate of the build's network gets into an image. `config_invalid` when the file of certificates cannot be read.
  */
 export async function sourceFiles(sources: PackageSources): Promise<ReadonlyMap<string, string | Buffer>> {

@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises'
-import { fileURLToPath } from 'node:url'
 import pLimit from 'p-limit'
 import type { Engine, Labels } from '../../engine/engine.ts'
 import { SandboxError } from '../../errors/sandbox-error.ts'
@@ -54,7 +53,8 @@ export interface FetchedPackages {
   close(): Promise<void>
 }
 
-const SCRIPT = fileURLToPath(new URL('../../../runtimes/packages/fetch.sh', import.meta.url))
+const PACKAGES_DIR = new URL('../../../runtimes/packages/', import.meta.url)
+const SCRIPTS = ['fetch.sh', 'sources.sh']
 const DEADLINE_MS = 10 * 60_000
 const MAX_ENTRIES = 16_000
 /** Downloads of one server at a time; each may take as much memory as it may download. */
@@ -95,9 +95,8 @@ export class PackageFetcher {
     network: InstallNetwork,
   ): Promise<FetchedPackages> {
     const { engine, sources, maxBytes, ociRuntime } = this.#options
-    const input = await smallArchive(
-      new Map<string, string | Buffer>([['fetch.sh', await readFile(SCRIPT)], ...(await sourceFiles(sources))]),
-    )
+    const scripts = SCRIPTS.map(async (name) => [name, await readFile(new URL(name, PACKAGES_DIR))] as const)
+    const input = await smallArchive(new Map([...(await Promise.all(scripts)), ...(await sourceFiles(sources))]))
     const deadline = AbortSignal.timeout(DEADLINE_MS)
     const until = AbortSignal.any([signal, deadline])
     onProgress?.(`downloading from the ${manager} index`)
