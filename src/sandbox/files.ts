@@ -1,6 +1,6 @@
 import { SandboxError } from '../errors/sandbox-error.ts'
 import type { StatResult, SupervisorClient, WriteResult } from '../supervisor/client.ts'
-import type { ListSort, WriteMode } from '../supervisor/encode.ts'
+import type { ListRequest, WriteMode } from '../supervisor/encode.ts'
 import type { EntryPage, FileInfo, FileLines } from '../supervisor/protocol.ts'
 import type { SandboxFacts } from './facts.ts'
 import { type Repeat, type SandboxLink, overLink } from './link.ts'
@@ -23,14 +23,8 @@ export interface FileWrite {
   readonly ifVersion?: bigint
 }
 
-export interface ListSpec {
-  readonly depth: number
-  readonly hidden: boolean
-  readonly sort: ListSort
-  readonly limit: number
-  readonly skip: number
-  /** Any of them must match; none = all. */
-  readonly globs: readonly string[]
+/** What of a directory is listed. Of `globs` any must match; none = all. */
+export interface ListSpec extends Omit<ListRequest, 'path' | 'folds'> {
   /** Names of directories that are not entered; else those that are large and dull. */
   readonly folds?: readonly string[]
 }

@@ -1,7 +1,7 @@
 import pLimit from 'p-limit'
 import { expect, test } from 'vitest'
 import { connectHttp, HTTP_LEGS } from '../helpers/http-clients.ts'
-import { startHttpServer } from '../helpers/start-http-server.ts'
+import { BEHIND_PROXY, startHttpServer } from '../helpers/start-http-server.ts'
 import { useInstallation } from '../helpers/installation.ts'
 import type { McpClient } from '../helpers/mcp-client.ts'
 import { parsePrometheusText } from '../helpers/prometheus-text.ts'
@@ -67,8 +67,7 @@ test('100 users over all legs make 20 mixed calls each: no error, no mixed-up an
   await using server = await startHttpServer({
     installation: installation.name,
     settings: {
-      auth: 'proxy',
-      'trusted-proxies': '127.0.0.1',
+      ...BEHIND_PROXY,
       'proxy-admins': OPERATOR,
       memory: '64MiB',
       'max-running': String(SANDBOXES),

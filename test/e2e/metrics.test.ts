@@ -1,7 +1,7 @@
 import { expect, test, vi } from 'vitest'
 import { failureOf } from '../helpers/failure.ts'
 import { connectHttp, HTTP_LEGS } from '../helpers/http-clients.ts'
-import { startHttpServer } from '../helpers/start-http-server.ts'
+import { BEHIND_PROXY, startHttpServer } from '../helpers/start-http-server.ts'
 import { useInstallation } from '../helpers/installation.ts'
 import { parsePrometheusText, type Scrape } from '../helpers/prometheus-text.ts'
 
@@ -14,8 +14,7 @@ function serve(settings: Readonly<Record<string, string>>) {
   return startHttpServer({
     installation: installation.name,
     settings: {
-      auth: 'proxy',
-      'trusted-proxies': '127.0.0.1',
+      ...BEHIND_PROXY,
       'proxy-admins': OPERATOR,
       memory: '64MiB',
       ...settings,

@@ -7,7 +7,7 @@ import { BASE_IMAGE } from '../helpers/images.ts'
 import { removeInstallation, useInstallation } from '../helpers/installation.ts'
 import { removeImagesOf } from '../helpers/own-runtimes.ts'
 import { seededRandom } from '../helpers/random.ts'
-import { startHttpServer, type TestHttpServer } from '../helpers/start-http-server.ts'
+import { BEHIND_PROXY, startHttpServer, type TestHttpServer } from '../helpers/start-http-server.ts'
 import { ConnectedCaller } from '../helpers/tool-caller.ts'
 
 const installation = useInstallation()
@@ -26,8 +26,7 @@ afterAll(async () => {
 })
 
 const SETTINGS = {
-  auth: 'proxy',
-  'trusted-proxies': '127.0.0.1',
+  ...BEHIND_PROXY,
   memory: '64MiB',
   'pool-size': String(POOL),
   'freeze-after': '1s',

@@ -10,6 +10,9 @@ const CLI = join(ROOT, 'dist/cli.js')
 /** The server promises to be gone 9 s after a signal; one that is not by then is killed, and the test fails. */
 const EXIT_TIMEOUT_MS = 15_000
 
+/** Settings of a server to which everybody on this machine says who they are, in the header X-Forwarded-User. */
+export const BEHIND_PROXY = { auth: 'proxy', 'trusted-proxies': '127.0.0.1' } as const
+
 export interface HttpServerOptions {
   readonly installation: string
   /** By the names of their flags. */

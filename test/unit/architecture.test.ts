@@ -4,6 +4,20 @@ import { expect, test } from 'vitest'
 
 const SRC = resolve(import.meta.dirname, '../../src')
 
+/** All that a whole program is connected of, on whatever way clients come. */
+const PARTS = [
+  'lib',
+  'errors',
+  'config',
+  'engine',
+  'engine/docker',
+  'supervisor',
+  'runtimes',
+  'sandbox',
+  'registry',
+  'backup',
+]
+
 /** Which folder may import which. A folder may always import itself. Files at the root of src are the wiring. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
   lib: [],
@@ -21,31 +35,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   mcp: ['lib', 'errors', 'registry', 'tools'],
   http: ['lib', 'errors', 'config', 'registry', 'sandbox'],
   transports: ['lib', 'errors', 'config', 'registry', 'mcp', 'http'],
-  operator: [
-    'lib',
-    'errors',
-    'config',
-    'engine',
-    'engine/docker',
-    'supervisor',
-    'runtimes',
-    'sandbox',
-    'registry',
-    'http',
-    'backup',
-  ],
-  app: [
-    'lib',
-    'errors',
-    'config',
-    'engine',
-    'engine/docker',
-    'supervisor',
-    'runtimes',
-    'sandbox',
-    'registry',
-    'backup',
-  ],
+  app: PARTS,
+  operator: [...PARTS, 'http'],
 }
 
 /** Packages with one home; a file at the root of src is named by itself. An empty list: nowhere. */
