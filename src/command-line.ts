@@ -87,6 +87,13 @@ export async function usersOf({ config }: LoadedConfig): Promise<ReadonlySet<str
   return new Set([config.user, ...config.runtimes.keys(), ...config.users.keys(), ...tokens.map(({ user }) => user)])
 }
 
+/** Users whom the configuration gives a container of the operator's. */
+export async function attachedIn({ config }: LoadedConfig) {
+  const { attachedUsers } = await import('./operator/attached.ts')
+  const { userProfiles } = await import('./app/user-profiles.ts')
+  return attachedUsers(config.installation, userProfiles(config))
+}
+
 /** This process's own output, for that of a command in a sandbox. */
 export async function terminalSinks() {
   const { sinkTo } = await import('./operator/process-output.ts')

@@ -1,4 +1,5 @@
 import {
+  attachedIn,
   backupDeps,
   type CommandLine,
   identityIn,
@@ -73,9 +74,10 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       const { listSandboxes } = await import('./operator/list.ts')
       const { installation } = loaded.config
       const knownUsers = await usersOf(loaded)
+      const attached = await attachedIn(loaded)
       await withApp(line, (app) => {
         const sizes = flags.size === true ? sizeDeps(app) : undefined
-        return listSandboxes({ engine: app.engine, installation, knownUsers, sizes, out })
+        return listSandboxes({ engine: app.engine, installation, knownUsers, attached, sizes, out })
       })
     },
   },
@@ -86,7 +88,8 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       const { loaded, out, words } = line
       const { showSandbox } = await import('./operator/show.ts')
       const identity = await identityIn(loaded, words[0])
-      await withApp(line, (app) => showSandbox(identity, { ...sizeDeps(app), out }))
+      const attached = await attachedIn(loaded)
+      await withApp(line, (app) => showSandbox(identity, { ...sizeDeps(app), attached, out }))
     },
   },
   exec: {

@@ -1,6 +1,7 @@
 import type { Engine } from '../engine/engine.ts'
 import { identityOf } from '../registry/identity.ts'
 import { listHoldings } from '../registry/owned.ts'
+import { type AttachedUser, inspectAttached } from './attached.ts'
 import { type Output, printTable } from './output.ts'
 import { findSandboxes, type SandboxState } from './sandboxes.ts'
 import { measureSizes, type SizeDeps, sizeWords, type WorkspaceSize } from './sizes.ts'
@@ -10,6 +11,8 @@ export interface ListDeps {
   readonly installation: string
   /** Users whose names the configuration holds: the engine's record has hashes alone. */
   readonly knownUsers: Iterable<string>
+  /** Users who work in a container of the operator's. */
+  readonly attached: readonly AttachedUser[]
   /** Measures the workspaces; undefined: their sizes are left out, which is quick. */
   readonly sizes?: SizeDeps | undefined
   readonly out: Output
@@ -23,7 +26,10 @@ export interface ListedSandbox {
   readonly user: string | null
   /** It belongs to a session without a user, and ends with it. */
   readonly anonymous: boolean
-  readonly state: SandboxState
+  /** `attach`: a container of the operator's, listed as the engine shows it; null: one that this installation made, in any other mode. */
+  readonly mode: 'attach' | null
+  /** `missing`: the container of the operator's is not there. */
+  readonly state: SandboxState | 'missing'
   readonly runtime: string | null
   readonly containerId: string | null
   readonly hasWorkspace: boolean
@@ -33,36 +39,61 @@ export interface ListedSandbox {
 
 const SHORT_ID = 12
 /** What takes most of the machine comes first. */
-const STATES: readonly SandboxState[] = ['starting', 'ready', 'frozen', 'ended', 'evicted', 'archived']
+const STATES: readonly ListedSandbox['state'][] = [
+  'starting',
+  'ready',
+  'frozen',
+  'ended',
+  'evicted',
+  'archived',
+  'missing',
+]
 
-/** `sandbox-mcp list`: every sandbox of the installation, also those that sleep. Starts nothing. */
+/** `sandbox-mcp list`: every sandbox of the installation, also those that sleep, and the containers of mode attach. Starts nothing. */
 export async function listSandboxes({
   engine,
   installation,
   knownUsers,
+  attached,
   sizes,
   out,
 }: ListDeps): Promise<readonly ListedSandbox[]> {
   const names = new Map([...knownUsers].map((user) => [identityOf(installation, user).userHash, user]))
-  const [found, { slots }] = await Promise.all([
+  const [found, { slots }, containers] = await Promise.all([
     findSandboxes(engine, installation),
     listHoldings(engine, installation),
+    Promise.all(attached.map((each) => inspectAttached(engine, each))),
   ])
   const measured = sizes && (await measureSizes(found, sizes))
-  const listed = found.map(({ identity, state, runtime, containerId, volumeName }, at) => ({
+  const made = found.map(({ identity, state, runtime, containerId, volumeName }, at) => ({
     id: `id:${identity.userHash}`,
     user: names.get(identity.userHash) ?? null,
     anonymous: identity.isAnonymous,
+    mode: null,
     state,
     runtime: runtime ?? null,
     containerId: containerId ?? null,
     hasWorkspace: volumeName !== undefined,
     ...(measured && { size: measured[at] ?? null }),
   }))
+  const listed: readonly ListedSandbox[] = [
+    ...made,
+    ...attached.map(({ identity }, at) => ({
+      id: `id:${identity.userHash}`,
+      user: names.get(identity.userHash) ?? null,
+      anonymous: false,
+      mode: 'attach' as const,
+      state: containers[at]?.state ?? 'missing',
+      runtime: null,
+      containerId: containers[at]?.details?.id ?? null,
+      hasWorkspace: false,
+      ...(measured && { size: null }),
+    })),
+  ]
   if (out.json) out.write(`${JSON.stringify(listed, undefined, 2)}\n`)
   else if (listed.length === 0) out.write('There are no sandboxes yet.\n')
   else {
-    const heading = ['ID', 'USER', 'STATE', 'RUNTIME', 'CONTAINER', 'FILES']
+    const heading = ['ID', 'USER', 'MODE', 'STATE', 'RUNTIME', 'CONTAINER', 'FILES']
     const byState = [...listed].sort((a, b) => STATES.indexOf(a.state) - STATES.indexOf(b.state))
     printTable(out, heading, byState.map(row))
   }
@@ -70,18 +101,21 @@ export async function listSandboxes({
   return listed
 }
 
-function row({ id, user, anonymous, state, runtime, containerId, hasWorkspace, size }: ListedSandbox): string[] {
+function row(listed: ListedSandbox): string[] {
+  const { id, user, anonymous, mode, state, runtime, containerId, size } = listed
   return [
     id,
     user ?? (anonymous ? '(a session)' : ''),
+    mode ?? '',
     state,
     runtime ?? '',
     containerId?.slice(0, SHORT_ID) ?? '',
-    size ? sizeWords(size) : filesWord(state, hasWorkspace),
+    size ? sizeWords(size) : filesWord(listed),
   ]
 }
 
-function filesWord(state: SandboxState, hasWorkspace: boolean): string {
+function filesWord({ mode, state, hasWorkspace }: ListedSandbox): string {
+  if (mode === 'attach') return 'the operator’s'
   if (state === 'archived') return 'in a backup'
   return hasWorkspace ? 'kept' : 'none'
 }

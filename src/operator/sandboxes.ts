@@ -46,6 +46,11 @@ export function identityFrom(installation: string, user: string | undefined): Sa
   return identityOf(installation, user)
 }
 
+/** Where a container stands in that life. */
+export function stateOf({ state }: { readonly state: ContainerState }): SandboxState {
+  return STATES[state]
+}
+
 /** Every sandbox of an installation, also those whose files alone are left. Nothing is started. */
 export async function findSandboxes(engine: Engine, installation: string): Promise<readonly FoundSandbox[]> {
   return (await listOwned(engine, installation)).map(foundSandbox)
@@ -55,7 +60,7 @@ function foundSandbox({ owner, container, workspace }: Owned): FoundSandbox {
   const withoutContainer = owner.archive === undefined ? 'evicted' : 'archived'
   return {
     identity: owner.identity,
-    state: container ? STATES[container.state] : withoutContainer,
+    state: container ? stateOf(container) : withoutContainer,
     containerId: container?.id,
     runtime: container?.labels[LABEL.runtime],
     volumeName: workspace?.name,
