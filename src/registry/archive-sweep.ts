@@ -31,6 +31,8 @@ interface Archiving {
 const SWEEP_SHARE = 4
 const MIN_SWEEP_MS = 1000
 const MAX_SWEEP_MS = 600_000
+/** What fails again and again is tried this often in the end, in milliseconds: each try copies all files. */
+const MAX_RETRY_MS = 24 * 3_600_000
 
 /**
  * The last step down: archives the files of those who sleep for long, one after the other, again and again until it is stopped. A user who comes
@@ -39,14 +41,17 @@ const MAX_SWEEP_MS = 600_000
 export class ArchiveSweep {
   readonly #deps: ArchiveSweepDeps
   readonly #archiving = new Map<string, Archiving>()
+  /** Whose archiving failed: when it is tried again, and how long that was waited for. In milliseconds of the monotonic clock. */
+  readonly #failed = new Map<string, { readonly againAtMs: number; readonly waitMs: number }>()
+  readonly #everyMs: number
   readonly #timer: NodeJS.Timeout
   #looking: Promise<void> | undefined
   #isStopped = false
 
   constructor(deps: ArchiveSweepDeps) {
     this.#deps = deps
-    const everyMs = Math.min(MAX_SWEEP_MS, Math.max(MIN_SWEEP_MS, deps.archiveAfterMs / SWEEP_SHARE))
-    this.#timer = setInterval(() => this.#lookAgain(), everyMs).unref()
+    this.#everyMs = Math.min(MAX_SWEEP_MS, Math.max(MIN_SWEEP_MS, deps.archiveAfterMs / SWEEP_SHARE))
+    this.#timer = setInterval(() => this.#lookAgain(), this.#everyMs).unref()
   }
 
   /** Gives up what is under way, and waits for that. */
@@ -61,6 +66,7 @@ export class ArchiveSweep {
   async wake(identity: SandboxIdentity): Promise<void> {
     const archiving = this.#archiving.get(identity.userHash)
     archiving?.wanted.abort(new SandboxError('cancelled', 'The user is back.'))
+    this.#failed.delete(identity.userHash)
     await archiving?.done
   }
 
@@ -68,6 +74,8 @@ export class ArchiveSweep {
   async look(): Promise<void> {
     const { engine, installation, archiveAfterMs } = this.#deps
     const owned = await listOwned(engine, installation)
+    const present = new Set(owned.map(({ owner }) => owner.identity.userHash))
+    for (const userHash of this.#failed.keys()) if (!present.has(userHash)) this.#failed.delete(userHash)
     for (const { owner, container, workspace } of owned) {
       const { identity, sleepsSinceMs: since } = owner
       const sleeps = workspace !== undefined && container === undefined && !identity.isAnonymous
@@ -90,6 +98,7 @@ export class ArchiveSweep {
   async #archive(identity: SandboxIdentity): Promise<void> {
     // From here to the entry in the map there is no other turn, so that a call either was seen, or sees it.
     if (this.#isStopped || this.#deps.isBusy(identity)) return
+    if (performance.now() < (this.#failed.get(identity.userHash)?.againAtMs ?? 0)) return
     const wanted = new AbortController()
     const done = this.#work(identity, wanted.signal)
     this.#archiving.set(identity.userHash, { wanted, done })
@@ -104,15 +113,27 @@ export class ArchiveSweep {
     try {
       if (await archiver.archive(identity, { signal })) {
         outcome = 'ok'
+        this.#failed.delete(identity.userHash)
         await forgetSleep(engine, identity)
         logger.info({ user: identity.userHash }, 'archived; the files are in a backup')
       }
     } catch (error) {
       if (!signal.aborted) {
         outcome = codeOf(error)
-        logger.warn({ user: identity.userHash, err: error }, 'archiving failed; the files stay where they are')
+        const againInMs = this.#waitLonger(identity)
+        const facts = { user: identity.userHash, againInMs, err: error }
+        logger.warn(facts, 'archiving failed; the files stay where they are')
       }
     }
     telemetry.sandboxArchived(outcome, performance.now() - started)
+  }
+
+  /** Twice as long as after the failure before. Resolves to how long, in milliseconds. */
+  #waitLonger({ userHash }: SandboxIdentity): number {
+    const before = this.#failed.get(userHash)?.waitMs
+    const waitMs = Math.min(MAX_RETRY_MS, before === undefined ? this.#everyMs : before * 2)
+    // The look at that time is to find it due.
+    this.#failed.set(userHash, { againAtMs: performance.now() + waitMs - this.#everyMs / 2, waitMs })
+    return waitMs
   }
 }

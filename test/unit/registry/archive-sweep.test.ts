@@ -206,6 +206,24 @@ test('archiving that fails is told, leaves the files, and is tried again', async
   await server.close(false)
 })
 
+test('archiving that fails again and again is tried less and less often', async () => {
+  const { server, archived, sleeper } = await archivingLab(() =>
+    Promise.reject(new SandboxError('engine_failed', 'cannot be copied')),
+  )
+  await sleeper(ADA)
+  await passTime(LOOK)
+  await passTime(HOUR)
+  const after: number[] = []
+  for (let looks = 0; looks < 15; looks++) {
+    after.push(archived.mock.calls.length)
+    await passTime(LOOK)
+  }
+  // At once, then after 1, 2, 4 and 8 looks.
+  expect(after).toEqual([1, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 4, 4, 4, 4])
+  expect(archived).toHaveBeenCalledTimes(5)
+  await server.close(false)
+})
+
 test('closing the server ends an archiving, and waits for it', async () => {
   const { server, sleeper, told } = await archivingLab(
     (_, options) =>
