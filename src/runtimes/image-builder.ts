@@ -8,24 +8,16 @@ import { SingleFlight } from '../lib/single-flight.ts'
 import { noTelemetry, type Telemetry } from '../lib/telemetry.ts'
 import { BaseImages } from './base-image.ts'
 import { buildContext } from './build-context.ts'
-import { type BuildSteps, readBuildSteps } from './build-steps.ts'
+import { BuildPlanner } from './build-plan.ts'
 import type { Catalogue } from './catalogue.ts'
 import type { RuntimeContents } from './contents.ts'
 import type { BaseChoice, RuntimeDefinition } from './definition.ts'
-import {
-  fromTag,
-  type ImageIngredients,
-  recipeDigest,
-  runtimeDigest,
-  runtimeTag,
-  UNMEASURED_REPOSITORY,
-} from './digest.ts'
+import { fromTag, recipeDigest, runtimeDigest, runtimeTag, UNMEASURED_REPOSITORY } from './digest.ts'
 import { describeInstruction, dockerfileOf, FRESH_ARG } from './dockerfile.ts'
 import { type PackageSources, sourceFiles } from './package-sources.ts'
 import { findOldImages, pruneImages } from './prune-images.ts'
 import { type ReadyRuntime, readyRuntime, RUNTIME_LABELS, RUNTIME_ROLE, UNMEASURED_ROLE } from './ready-runtime.ts'
 import { smallArchive } from './small-archive.ts'
-import { readSupervisor, type SupervisorBinary } from './supervisor-binary.ts'
 
 export type { ReadyRuntime } from './ready-runtime.ts'
 
@@ -66,16 +58,17 @@ export interface EnsureOptions {
 export class RuntimeImages {
   readonly #options: RuntimeImagesOptions
   readonly #bases: BaseImages
+  readonly #planner: BuildPlanner
   readonly #ready = new Map<string, ReadyRuntime>()
   readonly #flights = new SingleFlight<ReadyRuntime>()
   /** Who wants to hear of the build of a runtime. */
   readonly #listeners = new Map<string, Set<ProgressListener>>()
-  #platform: Promise<string> | undefined
 
   constructor(options: RuntimeImagesOptions) {
     this.#options = options
-    const { engine, logger, imageMirrors: mirrors = [] } = options
+    const { engine, logger, imageMirrors: mirrors = [], supervisorDir, measure } = options
     this.#bases = new BaseImages({ engine, logger, mirrors })
+    this.#planner = new BuildPlanner({ engine, supervisorDir, measureSha256: measure?.sha256 ?? '' })
   }
 
   /** `invalid_argument` when there is no such runtime. */
@@ -171,7 +164,7 @@ export class RuntimeImages {
     const { engine } = this.#options
     const base = await this.#bases.find(definition)
     if (base) {
-      const { ingredients } = await this.#plan(definition, base.choice)
+      const { ingredients } = await this.#planner.plan(definition, base.choice)
       const digest = runtimeDigest(ingredients, base.image.id)
       const image = await engine.images.inspect(runtimeTag(definition.name, digest))
       return image?.labels[RUNTIME_LABELS.digest] === digest
@@ -180,7 +173,7 @@ export class RuntimeImages {
     }
     // Brought to this engine without its base: what the base is called has to do.
     for (const choice of definition.fallback ? [definition.base, definition.fallback] : [definition.base]) {
-      const recipe = recipeDigest((await this.#plan(definition, choice)).ingredients, choice.reference)
+      const recipe = recipeDigest((await this.#planner.plan(definition, choice)).ingredients, choice.reference)
       const [image] = await engine.images.list({
         [RUNTIME_LABELS.role]: RUNTIME_ROLE,
         [RUNTIME_LABELS.recipe]: recipe,
@@ -198,7 +191,7 @@ export class RuntimeImages {
       for (const listener of this.#listeners.get(name) ?? []) listener({ step, steps, text: describeInstruction(text) })
     }
     const base = await this.#bases.ensure(definition, onProgress)
-    const { ingredients, supervisor, steps } = await this.#plan(definition, base.choice)
+    const { ingredients, supervisor, steps } = await this.#planner.plan(definition, base.choice)
     const digest = runtimeDigest(ingredients, base.image.id)
     const from = fromTag(base.image.id)
     await engine.images.tag(base.image.id, from)
@@ -260,44 +253,6 @@ export class RuntimeImages {
       await engine.images.remove(unmeasured)
     }
   }
-
-  async #plan(definition: RuntimeDefinition, choice: BaseChoice): Promise<Plan> {
-    const platform = await this.#enginePlatform()
-    const [supervisor, steps] = await Promise.all([
-      readSupervisor(platform, this.#options.supervisorDir),
-      readBuildSteps(),
-    ])
-    return {
-      supervisor,
-      steps,
-      ingredients: {
-        name: definition.name,
-        dockerfile: dockerfileOf(definition, 'base', choice.packages),
-        stepsSha256: steps.sha256,
-        supervisorSha256: supervisor.sha256,
-        measureSha256: this.#options.measure?.sha256 ?? '',
-        platform,
-      },
-    }
-  }
-
-  /** Asked once; a failure is forgotten, so that the next call asks again. */
-  #enginePlatform(): Promise<string> {
-    this.#platform ??= this.#options.engine.info().then(
-      ({ platform }) => platform,
-      (error: unknown) => {
-        this.#platform = undefined
-        throw error
-      },
-    )
-    return this.#platform
-  }
-}
-
-interface Plan {
-  readonly supervisor: SupervisorBinary
-  readonly steps: BuildSteps
-  readonly ingredients: ImageIngredients
 }
 
 /** Names the runtime, and the step as its definition does, in place of the image and the instruction. */
