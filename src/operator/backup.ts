@@ -1,7 +1,7 @@
 import { SandboxError } from '../errors/sandbox-error.ts'
 import type { Backups } from '../backup/backups.ts'
 import type { BackupFacts } from '../backup/facts.ts'
-import { formatBytes } from '../lib/units.ts'
+import { counted, formatBytes } from '../lib/units.ts'
 import type { SandboxIdentity } from '../registry/identity.ts'
 import { type Output, printTable } from './output.ts'
 import { progressLine } from './progress.ts'
@@ -52,7 +52,7 @@ async function create(identity: SandboxIdentity, { verify }: BackupArgs, deps: B
   const held = facts.heldMs > 0 ? `; the sandbox stood still for ${facts.heldMs} ms` : ''
   const tried = facts.verified ? 'restored on trial and compared' : 'not tried'
   out.write(
-    `${facts.id}: ${totals.files} files, ${formatBytes(totals.bytes)} in ${formatBytes(archive.bytes)}, ${tried}${held}.\n`,
+    `${facts.id}: ${counted(totals.files, 'file')}, ${formatBytes(totals.bytes)} in ${formatBytes(archive.bytes)}, ${tried}${held}.\n`,
   )
   out.write(skippedText(facts))
 }

@@ -6,7 +6,7 @@ import { dirname, join, resolve } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { SandboxError } from '../errors/sandbox-error.ts'
 import type { SandboxIdentity } from '../registry/identity.ts'
-import { formatBytes } from '../lib/units.ts'
+import { counted, formatBytes } from '../lib/units.ts'
 import { type BackupDeps, skippedText } from './backup.ts'
 import { progressLine } from './progress.ts'
 
@@ -58,7 +58,7 @@ export async function exportWorkspace(
     if (out.json)
       tell(`${JSON.stringify({ id: `id:${identity.userHash}`, file, archiveBytes: bytes, ...totals }, undefined, 2)}\n`)
     else {
-      tell(`${totals.files} files, ${formatBytes(totals.bytes)} in ${formatBytes(bytes)}.\n`)
+      tell(`${counted(totals.files, 'file')}, ${formatBytes(totals.bytes)} in ${formatBytes(bytes)}.\n`)
       tell(skippedText({ totals }))
     }
   } finally {

@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import type { Engine } from '../engine/engine.ts'
 import { SandboxError } from '../errors/sandbox-error.ts'
-import { formatBytes } from '../lib/units.ts'
+import { counted, formatBytes } from '../lib/units.ts'
 import type { SandboxIdentity } from '../registry/identity.ts'
 import { type BackupDeps, refuseUnconfirmed } from './backup.ts'
 import { progressLine } from './progress.ts'
@@ -36,7 +36,7 @@ export async function importWorkspace(
   const totals = await backups.importFrom(identity, source, { signal, onProgress: line.tell }).finally(() => line.end())
   const id = `id:${identity.userHash}`
   if (out.json) out.write(`${JSON.stringify({ id, ...totals }, undefined, 2)}\n`)
-  else out.write(`${id} has ${totals.files} files, ${formatBytes(totals.bytes)}.\n`)
+  else out.write(`${id} has ${counted(totals.files, 'file')}, ${formatBytes(totals.bytes)}.\n`)
 }
 
 async function opened(file: string): Promise<AsyncIterable<Buffer>> {

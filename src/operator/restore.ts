@@ -1,6 +1,6 @@
 import { SandboxError } from '../errors/sandbox-error.ts'
 import type { Engine } from '../engine/engine.ts'
-import { formatBytes } from '../lib/units.ts'
+import { counted, formatBytes } from '../lib/units.ts'
 import type { SandboxIdentity } from '../registry/identity.ts'
 import { findWorkspace, resolveOwner } from '../registry/owner.ts'
 import { type BackupDeps, refuseUnconfirmed } from './backup.ts'
@@ -33,7 +33,10 @@ export async function restore(
   const { totals } = facts
   const shown = { id: `id:${identity.userHash}`, backup: facts.id, files: totals.files, bytes: totals.bytes }
   if (out.json) out.write(`${JSON.stringify(shown, undefined, 2)}\n`)
-  else out.write(`${shown.id} has the files of ${facts.id}: ${totals.files} files, ${formatBytes(totals.bytes)}.\n`)
+  else
+    out.write(
+      `${shown.id} has the files of ${facts.id}: ${counted(totals.files, 'file')}, ${formatBytes(totals.bytes)}.\n`,
+    )
 }
 
 export async function hasFiles(engine: Engine, identity: SandboxIdentity): Promise<boolean> {

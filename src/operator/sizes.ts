@@ -1,7 +1,7 @@
 import pLimit from 'p-limit'
 import type { Engine } from '../engine/engine.ts'
 import { isSandboxError } from '../errors/sandbox-error.ts'
-import { formatBytes } from '../lib/units.ts'
+import { counted, formatBytes } from '../lib/units.ts'
 import { connect } from '../registry/connect.ts'
 import { NO_LIMITS } from '../registry/quota/limits.ts'
 import { measureSleeping } from '../registry/quota/measure-sleeping.ts'
@@ -69,5 +69,5 @@ async function measureVolume({ volumeName }: FoundSandbox, { engine, anyRuntime 
 
 /** "1.2 GiB in 3,400 files". */
 export function sizeWords({ bytes, files, isAll }: WorkspaceSize): string {
-  return `${isAll ? '' : 'more than '}${formatBytes(bytes)} in ${files.toLocaleString('en-US')} files`
+  return `${isAll ? '' : 'more than '}${formatBytes(bytes)} in ${counted(files, 'file')}`
 }

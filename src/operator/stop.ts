@@ -1,5 +1,6 @@
 import type { Engine } from '../engine/engine.ts'
 import { SandboxError } from '../errors/sandbox-error.ts'
+import { counted } from '../lib/units.ts'
 import type { SandboxIdentity } from '../registry/identity.ts'
 import { connect } from '../registry/connect.ts'
 import { removeContainer } from '../registry/take-down.ts'
@@ -46,7 +47,7 @@ async function hold(engine: Engine, containerId: string): Promise<void> {
     const { ok } = await client.quiesce(0, HOLD_MS)
     if (ok) return
     const { running } = await client.info()
-    throw new SandboxError('sandbox_busy', `The sandbox is in use: ${running} commands run in it.`)
+    throw new SandboxError('sandbox_busy', `The sandbox is in use, by ${counted(running, 'command')}.`)
   } finally {
     client.connection.close('asked')
   }

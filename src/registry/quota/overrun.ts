@@ -1,5 +1,5 @@
 import { SandboxError } from '../../errors/sandbox-error.ts'
-import { formatBytes } from '../../lib/units.ts'
+import { counted, formatBytes } from '../../lib/units.ts'
 import type { DiskUsage } from '../../supervisor/protocol.ts'
 import type { WorkspaceLimits } from './limits.ts'
 
@@ -43,13 +43,9 @@ export function usedWords(
   const more = stopped === undefined ? '' : 'more than '
   const allowed = [
     ...(limits.bytes > 0 ? [formatBytes(limits.bytes)] : []),
-    ...(limits.files > 0 ? [`${count(limits.files)} files`] : []),
+    ...(limits.files > 0 ? [`${counted(limits.files, 'file')}`] : []),
   ]
-  return `The workspace holds ${more}${formatBytes(bytes)} in ${count(entries)} files; ${allowed.join(' and ')} are allowed.`
-}
-
-function count(value: number): string {
-  return value.toLocaleString('en-US')
+  return `The workspace holds ${more}${formatBytes(bytes)} in ${counted(entries, 'file')}; ${allowed.join(' and ')} are allowed.`
 }
 
 function lowerFirst(text: string): string {

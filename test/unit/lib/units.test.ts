@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { formatBytes, formatDuration, parseBytes, parseDuration } from '../../../src/lib/units.ts'
+import { counted, formatBytes, formatDuration, parseBytes, parseDuration } from '../../../src/lib/units.ts'
 
 test.each([
   ['1048576', 1_048_576],
@@ -41,6 +41,12 @@ test.each([
   [1024 ** 2 - 1, '1 MiB'],
   [3 * 1024 ** 5, '3072 TiB'],
 ])('%i bytes are shown as %s', (bytes, text) => expect(formatBytes(bytes)).toBe(text))
+
+test.each([
+  [0, '0 files'],
+  [1, '1 file'],
+  [1200, '1,200 files'],
+])('%d things are counted as %s', (count, text) => expect(counted(count, 'file')).toBe(text))
 
 describe('durations are shown in the unit that fits', () => {
   test.each([
