@@ -93,7 +93,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     },
   },
   exec: {
-    usage: 'USER -- COMMAND',
+    usage: '[-i] USER -- COMMAND',
     summary: 'Run a command in a user’s sandbox, as the user; -i passes standard input on (up to 512 KiB).',
     run: async (line) => {
       const { loaded, words, flags } = line
@@ -117,7 +117,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     },
   },
   logs: {
-    usage: 'USER [ID]',
+    usage: '[-f] USER [ID]',
     summary: 'List the commands of a sandbox that runs, or print the output of one; -f follows it.',
     run: async (line) => {
       const { loaded, out, words, flags } = line
@@ -129,7 +129,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     },
   },
   stop: {
-    usage: 'USER',
+    usage: 'USER [--force]',
     summary: 'Put a sandbox to sleep; its files stay. One that is in use only with --force.',
     run: async (line) => {
       const { loaded, out, words, flags } = line
@@ -186,8 +186,9 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     },
   },
   restore: {
-    usage: 'USER [ID] --yes',
-    summary: 'Make a backup, by default the newest, the user’s files; the present ones go when it is there as a whole.',
+    usage: 'USER [ID] [--yes]',
+    summary:
+      'Make a backup, by default the newest, the user’s files; with --yes also where there are some, which go when it is there as a whole.',
     run: async (line) => {
       const { loaded, words, flags } = line
       const { restore } = await import('./operator/restore.ts')
@@ -197,8 +198,9 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     },
   },
   export: {
-    usage: 'USER FILE|-',
-    summary: 'Write a user’s files into one archive, for another installation or machine.',
+    usage: 'USER FILE|- [--force]',
+    summary:
+      'Write a user’s files into one archive, for another installation or machine; a file that is there already only with --force.',
     run: async (line) => {
       const { loaded, words, flags } = line
       const { exportWorkspace } = await import('./operator/export.ts')
@@ -208,8 +210,8 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     },
   },
   import: {
-    usage: 'USER FILE|- --yes',
-    summary: 'Make an archive of export the files of a user, whoever’s it was.',
+    usage: 'USER FILE|- [--yes]',
+    summary: 'Make an archive of export the files of a user, whoever’s it was; with --yes also where there are some.',
     run: async (line) => {
       const { loaded, words, flags } = line
       const { importWorkspace } = await import('./operator/import.ts')

@@ -57,6 +57,7 @@ async function run(sandbox: Sandbox, command: string | readonly string[], deps: 
     stdin: deps.stdin,
     timeoutMs: deps.maxTimeoutMs,
     waitMs: 0,
+    isAttended: true,
     maxOutputBytes: 0,
   })
   await processes.write(id, '', true).catch(ignoreEnded)

@@ -117,5 +117,5 @@ function row(listed: ListedSandbox): string[] {
 function filesWord({ mode, state, hasWorkspace }: ListedSandbox): string {
   if (mode === 'attach') return 'the operator’s'
   if (state === 'archived') return 'in a backup'
-  return hasWorkspace ? 'kept' : 'none'
+  return hasWorkspace ? 'kept' : 'no volume'
 }

@@ -24,6 +24,8 @@ export interface CommandSpec {
   readonly timeoutMs: number
   /** Milliseconds after which the answer comes even if the command still runs; 0 = at once, in the background. */
   readonly waitMs: number
+  /** True where the caller stays with the command to its end, by other means than this wait: nothing is left behind then, whatever the mode. */
+  readonly isAttended?: boolean
   /** Bytes of each stream in the answer: one fifth from its start, the rest from its end. */
   readonly maxOutputBytes: number
   /** True for what the server runs for itself: the user's list of processes leaves it out, and it pushes none of theirs out of memory. */
@@ -129,8 +131,8 @@ export class Commands {
   }
 
   /** Where nothing outlives the call, a command is waited for to its end: what still ran after the wait would be lost with its output. */
-  #waitMs({ waitMs, timeoutMs }: CommandSpec): number {
-    if (this.#facts.mode !== 'ephemeral') return waitMs
+  #waitMs({ waitMs, timeoutMs, isAttended }: CommandSpec): number {
+    if (this.#facts.mode !== 'ephemeral' || isAttended) return waitMs
     if (waitMs > 0) return Math.min(timeoutMs + GRACE_MS + END_MS, MAX_WAIT_MS)
     throw new SandboxError(
       'invalid_argument',

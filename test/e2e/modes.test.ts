@@ -5,6 +5,7 @@ import { afterAll, describe, type ExpectStatic, test } from 'vitest'
 import { callContainerLabels } from '../../src/registry/modes/call-containers.ts'
 import { useInstallation } from '../helpers/installation.ts'
 import { foreignContainer, rawDocker } from '../helpers/raw-docker.ts'
+import { run } from '../helpers/run-cli.ts'
 import { temporaryDirectory } from '../helpers/temporary-directory.ts'
 import { TEST_LABEL } from '../helpers/test-label.ts'
 
@@ -67,6 +68,16 @@ describe.concurrent('mode ephemeral', () => {
     expect(background.text).toContain('Nothing runs on in the background here')
     const earlier = await server.call('process_read', { process_id: 'abc-1' })
     expect(earlier.text).toContain('end with the call that started them')
+  })
+
+  test('the operator’s exec stays with its command to the end, and passes its output and exit code on', async ({
+    expect,
+  }) => {
+    const user = installation.newUser()
+    const words = ['exec', user, '--', 'echo before; sleep 1; echo after; exit 3']
+    const ran = await run(words, { ...env, SANDBOX_INSTALLATION: installation.name })
+    expect(ran).toEqual({ code: 3, stdout: 'before\nafter\n', stderr: '' })
+    expect(await callContainers(user)).toEqual([])
   })
 
   test('what a server that was killed left is swept away by the next', async ({ expect }) => {
