@@ -1,6 +1,7 @@
 import type { Backups } from '../backup/backups.ts'
 import type { Engine } from '../engine/engine.ts'
 import { isSandboxError, SandboxError } from '../errors/sandbox-error.ts'
+import { counted } from '../lib/units.ts'
 import type { SandboxIdentity } from '../registry/identity.ts'
 import { removeEverything } from '../registry/take-down.ts'
 import type { Output } from './output.ts'
@@ -44,8 +45,10 @@ export async function destroySandbox(
   await removeEverything(engine, identity)
   if (withBackups) await backups.removeAll(identity)
   if (out.json) out.write(`${JSON.stringify({ id, destroyed: true, backups: copies.length }, undefined, 2)}\n`)
-  else if (withBackups) out.write(`${id} is destroyed: container, files and ${count(copies.length)} are gone.\n`)
-  else out.write(`${id} is destroyed: container and files are gone. Backups stay (sandbox-mcp backup ${id} --list).\n`)
+  else {
+    const stays = withBackups ? '' : ` Backups stay (sandbox-mcp backup ${id} --list).`
+    out.write(`${id} is destroyed${withWhat(found, copies.length)}.${stays}\n`)
+  }
 }
 
 function losses(found: FoundSandbox | undefined, copies: number): string {
@@ -53,11 +56,17 @@ function losses(found: FoundSandbox | undefined, copies: number): string {
   const lost = [
     ...(found ? [`its container (${state})`] : []),
     ...(volumeName === undefined ? [] : [`the volume ${volumeName} with all files`]),
-    ...(copies > 0 ? [count(copies)] : []),
+    ...(copies > 0 ? [counted(copies, 'backup')] : []),
   ]
   return lost.join(' and ')
 }
 
-function count(copies: number): string {
-  return copies === 1 ? '1 backup' : `${copies} backups`
+/** What went with it. A directory of the host is nobody's to remove. */
+function withWhat(found: FoundSandbox | undefined, copies: number): string {
+  const parts = [
+    ...(found?.containerId === undefined ? [] : ['its container']),
+    ...(found?.volumeName === undefined ? [] : ['its files']),
+    ...(copies > 0 ? [counted(copies, 'backup')] : []),
+  ]
+  return parts.length === 0 ? '' : `, with ${parts.join(', ').replace(/, (?=[^,]*$)/, ' and ')}`
 }
