@@ -6,6 +6,7 @@ import { settingsHelp } from './config/describe.ts'
 import { loadConfig } from './config/load.ts'
 import { flagOf, type Setting, SETTING_KEYS, SETTINGS } from './config/settings.ts'
 import { isSandboxError, SandboxError } from './errors/sandbox-error.ts'
+import { engineWords } from './operator/engine-words.ts'
 import type { Output } from './operator/output.ts'
 import { VERSION } from './version.ts'
 
@@ -95,7 +96,9 @@ function print(text: string): number {
 /** What to say on stderr, and the exit code of its kind. */
 function failure(error: unknown): { text: string; exitCode: number } {
   if (isSandboxError(error)) {
-    return { text: `${error.code}: ${error.message}\n${error.hint}\n`, exitCode: error.facts.exitCode }
+    const reason = engineWords(error)
+    const said = reason === undefined ? '' : `The engine says: ${reason}\n`
+    return { text: `${error.code}: ${error.message}\n${said}${error.hint}\n`, exitCode: error.facts.exitCode }
   }
   const code: unknown = error instanceof Error && 'code' in error ? error.code : undefined
   if (typeof code === 'string' && code.startsWith('ERR_PARSE_ARGS')) {

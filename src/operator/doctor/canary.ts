@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { isSandboxError } from '../../errors/sandbox-error.ts'
 import { formatDuration } from '../../lib/units.ts'
 import type { SandboxProvider } from '../../registry/lease.ts'
+import { engineWords } from '../engine-words.ts'
 import { type Finding, fail, ok } from './finding.ts'
 
 const TOKEN_BYTES = 16
@@ -33,7 +34,9 @@ export async function canary({ provider, network, onProgress }: CanaryDeps): Pro
 /** A failure as what was found. */
 function failed(error: unknown): readonly Finding[] {
   if (!isSandboxError(error)) throw error
-  return [fail('canary', `${error.code}: ${error.message}`, error.hint)]
+  const reason = engineWords(error)
+  const said = reason === undefined ? '' : ` It says: ${reason}`
+  return [fail('canary', `${error.code}: ${error.message}${said}`, error.hint)]
 }
 
 async function useSandbox(
