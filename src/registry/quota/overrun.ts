@@ -43,7 +43,7 @@ export function usedWords(
   const more = stopped === undefined ? '' : 'more than '
   const allowed = [
     ...(limits.bytes > 0 ? [formatBytes(limits.bytes)] : []),
-    ...(limits.files > 0 ? [`${counted(limits.files, 'file')}`] : []),
+    ...(limits.files > 0 ? [counted(limits.files, 'file')] : []),
   ]
   return `The workspace holds ${more}${formatBytes(bytes)} in ${counted(entries, 'file')}; ${allowed.join(' and ')} are allowed.`
 }
