@@ -49,7 +49,12 @@ describe.concurrent('mode ephemeral', () => {
     {
       await using server = await installation.start({ user, env })
       const outputs = await Promise.all(
-        ['a', 'b', 'c'].map((name) => server.exec(`echo ${name} > /tmp/mine; touch ${name}; sleep 1; cat /tmp/mine`)),
+        // Each waits for the others, so that they run at once however long one of the containers takes.
+        ['a', 'b', 'c'].map((name) =>
+          server.exec(
+            `echo ${name} > /tmp/mine; touch ${name}; until [ -e a -a -e b -a -e c ]; do sleep 0.05; done; cat /tmp/mine`,
+          ),
+        ),
       )
       expect(outputs.map(({ stdout }) => stdout)).toEqual(['a\n', 'b\n', 'c\n'])
       expect((await server.exec('ls')).stdout).toBe('a\nb\nc\n')

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { fetchLabels } from '../../src/registry/identity.ts'
 import { useBuildNetwork } from '../helpers/build-network.ts'
@@ -32,12 +31,9 @@ async function start(runtime: string, user = installation.newUser(), more: Recor
 
 const fetchers = () => installation.engine.containers.list(fetchLabels(installation.name))
 
+/** Resolves once it is so; fails naming what never was. */
 async function until(isSo: () => Promise<boolean>, what: string): Promise<void> {
-  const deadline = performance.now() + 60_000
-  while (!(await isSo())) {
-    if (performance.now() > deadline) throw new Error(`never: ${what}`)
-    await delay(100)
-  }
+  await expect.poll(isSo, { timeout: 60_000, interval: 100, message: what }).toBe(true)
 }
 
 describe('install_packages', { timeout: INSTALL_MS }, () => {

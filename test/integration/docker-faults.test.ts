@@ -190,9 +190,13 @@ describe('a stream', () => {
       rewrite: (piece) =>
         Buffer.from(piece.toString('latin1').replace(header.toString('latin1'), wrong.toString('latin1')), 'latin1'),
     })
-    const command = ['sh', '-c', 'printf abcdef; sleep 0.2; printf abcdef; sleep 60']
-    const { error } = await readStream(await engine.containers.openStream(id, { command, uid: UID }))
-    await expectCode(error, 'engine_failed')
+    // The second is asked for when the first is there: two at once would come as one frame.
+    const command = ['sh', '-c', 'printf abcdef; read -r next; printf abcdef; sleep 60']
+    const stream = await engine.containers.openStream(id, { command, uid: UID })
+    const closed = whenClosed(stream)
+    await new Promise<void>((resolve) => stream.onData(() => resolve()))
+    await stream.write(Buffer.from('next\n'))
+    await expectCode((await closed).error, 'engine_failed')
   })
 
   test('survives thousands of one-byte frames of alternating streams in one piece', async () => {

@@ -256,9 +256,11 @@ describe('a command that takes too long', () => {
   })
 
   test('answers after its wait, and is found by its id and by its key', async () => {
-    const started = request('sleep 0.3; echo done', { waitMs: 20 })
+    const gate = join(supervisor.workspace, 'gate-of-wait')
+    const started = request(`until [ -e '${gate}' ]; do sleep 0.02; done; echo done`, { waitMs: 20 })
     const first = await client.start(started)
     expect(first.summary).toMatchObject({ status: 'running', exitCode: undefined })
+    await writeFile(gate, '')
     const [byId, byKey] = await Promise.all([
       wait(first.summary.id),
       client.wait(started.key, { waitMs: 30_000, head: 10, tail: 10 }),
