@@ -73,7 +73,10 @@ describe('an operator without a server', () => {
     await using server = await installation.start({ user })
     await server.exec('sleep 3600', { wait_s: 0 })
     const refused = await operator(['stop', user])
-    expect(refused).toMatchObject({ code: 75, stderr: expect.stringMatching(/^sandbox_busy: .*1 commands run/) })
+    expect(refused).toMatchObject({
+      code: 75,
+      stderr: expect.stringMatching(/^sandbox_busy: .*in use, by 1 command\./),
+    })
     expect(await installation.containers(user)).toHaveLength(1)
     expect((await operator(['stop', user, '--force'])).code).toBe(0)
     expect(await installation.containers(user)).toEqual([])
