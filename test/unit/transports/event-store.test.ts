@@ -119,7 +119,7 @@ describe('what is held', () => {
     // The first answers bring what is there once: code, shapes, empty tables.
     const warmUp = await fill(budget, 1, text)
     const [heapBefore, before] = [heapInUse(), budget.bytes]
-    const sessions = await fill(budget, 8, text)
+    const sessions = await fill(budget, 14, text)
     const [grown, counted] = [heapInUse() - heapBefore, budget.bytes - before]
     expect(budget.events).toBe(EVENT_LIMITS.sessionEvents * (warmUp.length + sessions.length))
     expect(counted / grown).toBeGreaterThan(0.8)
