@@ -19,8 +19,8 @@ export interface BringUpDeps {
 
 export interface BringUpOptions {
   readonly signal?: AbortSignal | undefined
-  /** Its connections were cut from inside again and again: it is brought to rest before it is used. */
-  readonly isUnfit?: boolean
+  /** The container whose connections were cut from inside again and again: it is brought to rest before it is used. */
+  readonly unfit?: string | undefined
 }
 
 /** The way to a supervisor that answers. */
@@ -39,13 +39,13 @@ export interface BroughtUp {
 export async function bringUp(
   deps: BringUpDeps,
   found: ContainerDetails,
-  { signal, isUnfit = false }: BringUpOptions,
+  { signal, unfit }: BringUpOptions,
   mayHoldWork: boolean,
 ): Promise<BroughtUp | 'changed' | 'dead'> {
   const { engine, hungBridges, logger } = deps
   const started = await makeRun(engine, found, signal)
   if (!started) return 'changed'
-  if (isUnfit && mayHoldWork) return await revive(deps, found, 'cut', signal)
+  if (found.id === unfit && mayHoldWork) return await revive(deps, found, 'cut', signal)
   try {
     const client = await connectPatiently(engine, found.id, signal)
     hungBridges.opened()

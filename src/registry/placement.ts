@@ -41,8 +41,8 @@ export interface PlacementOptions {
   readonly signal?: AbortSignal | undefined
   /** What is being done, for whoever waits. */
   readonly onProgress?: ((text: string) => void) | undefined
-  /** Its connections were cut from inside again and again: it is brought to rest before it is used. */
-  readonly isUnfit?: boolean
+  /** The container whose connections were cut from inside again and again: it is brought to rest before it is used. */
+  readonly unfit?: string | undefined
 }
 
 /** A sandbox whose supervisor answers. */

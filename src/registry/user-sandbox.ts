@@ -261,13 +261,14 @@ export class UserSandbox implements SandboxLink {
     const there = this.isConnected ? this.#there : undefined
     if (there && (!there.isFrozen || (await this.#thaw(there)))) return there.placed
     await this.#inquiry.closed()
-    const placed = await this.#deps.place({ onProgress, isUnfit: this.#cuts.areMany })
+    const { unfit } = this.#cuts
+    const placed = await this.#deps.place({ onProgress, unfit })
     if (this.#start.isClosed) {
       placed.client.connection.close('the server lets go')
       throw shuttingDown()
     }
-    if (this.#cuts.areMany) this.#cuts.forget()
-    placed.client.connection.onClose((error) => this.#cuts.note(error))
+    if (unfit !== undefined) this.#cuts.forget()
+    placed.client.connection.onClose((error) => this.#cuts.note(placed.containerId, error))
     this.#there = { placed, isFrozen: false }
     if (placed.how === 'thawed') this.#notices.thawed()
     this.#lastReleaseMs = performance.now()

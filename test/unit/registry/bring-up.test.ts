@@ -132,3 +132,22 @@ test('a sandbox whose bridges are killed again and again is brought to rest befo
   expect(state.running).toBe(0)
   expect(steps()).toEqual([['end_commands', 'ok']])
 })
+
+test('a sandbox that another server puts to sleep again and again is used as it is, with what runs in it', async () => {
+  const { lab, server, steps } = await setUp()
+  const other = lab.server()
+  for (let times = 0; times < 4; times++) {
+    await passTime(other.acquire(ADA))
+    const state = await lab.supervisorOf(ADA)
+    state.running = 2
+    await passTime(server.acquire(ADA))
+    expect(state.running).toBe(2)
+    // Its bridges end with it, by the same signal.
+    for (const { program } of state.connections) program.exit(137)
+    await lab.engine.containers.remove((await lab.container(ADA))?.id ?? '')
+    for (const each of [server, other]) {
+      await passTime(vi.waitFor(() => expect(each.states().idle + each.states().in_use).toBe(0)))
+    }
+  }
+  expect(steps()).toEqual([])
+})

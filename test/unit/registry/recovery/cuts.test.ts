@@ -16,29 +16,38 @@ function setUp() {
 test('three bridges killed within a minute are many, until they are forgotten', () => {
   const { cuts, wait } = setUp()
   for (let times = 0; times < 3; times++) {
-    expect(cuts.areMany).toBe(false)
-    cuts.note(KILLED)
+    expect(cuts.unfit).toBeUndefined()
+    cuts.note('a', KILLED)
     wait(1000)
   }
-  expect(cuts.areMany).toBe(true)
+  expect(cuts.unfit).toBe('a')
   cuts.forget()
-  expect(cuts.areMany).toBe(false)
+  expect(cuts.unfit).toBeUndefined()
 })
 
 test('three in three minutes are not', () => {
   const { cuts, wait } = setUp()
   for (let times = 0; times < 3; times++) {
-    cuts.note(KILLED)
+    cuts.note('a', KILLED)
     wait(59_000)
   }
-  expect(cuts.areMany).toBe(false)
+  expect(cuts.unfit).toBeUndefined()
 })
 
 test('what was cut on the way, or closed by this server, says nothing about the sandbox', () => {
   const { cuts } = setUp()
   for (let times = 0; times < 10; times++) {
-    cuts.note(CUT)
-    cuts.note(new ConnectionLost('evicted'))
+    cuts.note('a', CUT)
+    cuts.note('a', new ConnectionLost('evicted'))
   }
-  expect(cuts.areMany).toBe(false)
+  expect(cuts.unfit).toBeUndefined()
+})
+
+test('the ends of containers, each with its bridge, say nothing about the one that comes after', () => {
+  const { cuts, wait } = setUp()
+  for (const container of ['a', 'b', 'c', 'd', 'e']) {
+    cuts.note(container, KILLED)
+    wait(1000)
+    expect(cuts.unfit).toBeUndefined()
+  }
 })
