@@ -1,6 +1,6 @@
 import { isSandboxError, SandboxError } from '../errors/sandbox-error.ts'
 import type { SupervisorClient } from '../supervisor/client.ts'
-import { ConnectionLost, WireError } from '../supervisor/errors.ts'
+import { ConnectionHeld, ConnectionLost, WireError } from '../supervisor/errors.ts'
 
 /** The way to one user's supervisor. The registry provides it: it starts, wakes and reconnects as needed. */
 export interface SandboxLink {
@@ -23,7 +23,10 @@ export function directLink(client: SupervisorClient): SandboxLink {
  */
 export type Repeat = 'anywhere' | 'same boot' | 'never'
 
-/** Runs one request over the link, repeats it once where that is safe, and says plainly when the outcome is unknown. */
+/** Servers that are short of places may put a sandbox to sleep again and again; who meets more evictions than this is told. */
+const MAX_HOLDS = 2
+
+/** Runs one request over the link, repeats it where that is safe, and says plainly when the outcome is unknown. */
 export async function overLink<T>(
   link: SandboxLink,
   repeat: Repeat,
@@ -31,14 +34,15 @@ export async function overLink<T>(
   ask: (client: SupervisorClient) => Promise<T>,
 ): Promise<T> {
   let client = await link.client(signal)
-  let wasHeld = false
+  let holds = 0
   let wasLost = false
   for (;;) {
     try {
       return await ask(client)
     } catch (error) {
-      if (error instanceof WireError && error.code === 'quiescing' && !wasHeld) {
-        wasHeld = true
+      if (isHold(error)) {
+        // Nothing was begun. As the supervisor says it, whichever way it was noticed.
+        if (holds++ === MAX_HOLDS) throw new WireError('quiescing', 0)
         client = await link.afterEviction(signal)
       } else if (error instanceof ConnectionLost) {
         if (wasLost) throw stopped(error)
@@ -47,6 +51,10 @@ export async function overLink<T>(
       } else throw error
     }
   }
+}
+
+function isHold(error: unknown): boolean {
+  return error instanceof ConnectionHeld || (error instanceof WireError && error.code === 'quiescing')
 }
 
 async function reconnected(

@@ -4,7 +4,7 @@ import { FrameParser } from '../lib/frame-parser.ts'
 import type { ContainerStream } from '../engine/engine.ts'
 import { decode } from './decode.ts'
 import { encode } from './encode.ts'
-import { ConnectionLost, SupervisorSilent, WireError } from './errors.ts'
+import { ConnectionHeld, ConnectionLost, SupervisorSilent, WireError } from './errors.ts'
 import { FRAME_MAX_LENGTH, FrameType, type Hello, PROTOCOL_VERSION } from './protocol.ts'
 
 /** How long the supervisor may take for its HELLO, in milliseconds. */
@@ -55,6 +55,8 @@ export class Connection {
   #silenceListener: (() => void) | undefined
   #nextChannel: number
   #lost: ConnectionLost | undefined
+  /** Another server is about to put the sandbox to sleep. */
+  #isHeld = false
   /** Runs while requests are open. */
   #silence: NodeJS.Timeout | undefined
   #heardMeanwhile = false
@@ -104,9 +106,10 @@ export class Connection {
         fail(new ConnectionLost(`the supervisor broke the protocol: ${error.message}`, { cause: error }))
       }
     })
-    stream.onClose(({ error, stderr }) =>
-      fail(new ConnectionLost('the stream to the supervisor ended', { cause: error ?? (stderr || undefined) })),
-    )
+    stream.onClose(({ error, stderr }) => {
+      const Lost = connection !== undefined && connection.#isHeld ? ConnectionHeld : ConnectionLost
+      fail(new Lost('the stream to the supervisor ended', { cause: error ?? (stderr || undefined) }))
+    })
     stream.write(encode.hello()).catch((error: unknown) => fail(new ConnectionLost('write failed', { cause: error })))
     try {
       return await opened.promise
@@ -146,7 +149,7 @@ export class Connection {
     try {
       await this.#stream.write(frame)
     } catch (error) {
-      const lost = new ConnectionLost('write failed', { cause: error })
+      const lost = new (this.#isHeld ? ConnectionHeld : ConnectionLost)('write failed', { cause: error })
       this.#fail(lost)
       throw this.#lost ?? lost
     }
@@ -247,10 +250,17 @@ export class Connection {
   #onFrame(type: number, channel: number, payload: Buffer): void {
     const handler = this.#handlers.get(channel)
     if (!handler) {
-      if (channel === 0) throw new MalformedBytes(`the supervisor ended the connection (frame ${type})`)
+      if (channel === 0) return this.#onNotice(type, payload)
       throw new MalformedBytes(`reply on channel ${channel}, which is not open`)
     }
     if (handler.onFrame(type, payload) === 'done') this.#freeChannel(channel)
+  }
+
+  /** A frame that answers no request: a hold of another server begins, or is over, or the supervisor ends the connection. */
+  #onNotice(type: number, payload: Buffer): void {
+    if (type === FrameType.ok) this.#isHeld = false
+    else if (type === FrameType.error && decode.error(new ByteReader(payload)).name === 'quiescing') this.#isHeld = true
+    else throw new MalformedBytes(`the supervisor ended the connection (frame ${type})`)
   }
 
   #fail(error: ConnectionLost): void {

@@ -21,6 +21,14 @@ export class ConnectionLost extends Error {
   override readonly name: string = 'ConnectionLost'
 }
 
+/**
+ * The stream ended during another server's hold, which the supervisor had told of: the sandbox was put to sleep, and what was not answered was never
+ * begun (supervisor/PROTOCOL.md, "Activity").
+ */
+export class ConnectionHeld extends ConnectionLost {
+  override readonly name = 'ConnectionHeld'
+}
+
 /** The stream was open, and the supervisor said nothing for the whole deadline: it is stuck, or whoever carries the stream is slow. */
 export class SupervisorSilent extends ConnectionLost {
   override readonly name = 'SupervisorSilent'

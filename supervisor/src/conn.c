@@ -8,6 +8,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "activity.h"
 #include "clock.h"
 #include "dispatch.h"
 #include "reply.h"
@@ -124,6 +125,33 @@ static bool set_up(int fd) {
 	return flags >= 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0;
 }
 
+static void tell_hold(struct conn *c) {
+	if (c->hold != HOLD_TOLD) conn_error(c, 0, (struct fault){E_QUIESCING, 0});
+	c->hold = HOLD_TOLD;
+}
+
+void conn_tell_hold(uint32_t holder) {
+	for (struct conn *c = conns; c; c = c->next)
+		if (c->id != holder && !c->dead && !c->closing) tell_hold(c);
+}
+
+static void lift_hold(struct conn *c) {
+	if (c->hold != HOLD_TOLD || c->dead || c->closing) return;
+	c->hold = HOLD_LIFTED;
+	conn_ok(c, 0, 0);
+}
+
+void conn_lift_hold(void) {
+	for (struct conn *c = conns; c; c = c->next) lift_hold(c);
+}
+
+bool conn_is_held(struct conn *c) {
+	if (activity_held()) return true;
+	/* It ran out. */
+	lift_hold(c);
+	return c->hold != HOLD_NONE;
+}
+
 struct conn *conn_open(int bridge, int in, int out) {
 	struct conn *c = calloc(1, sizeof *c);
 	if (c) {
@@ -146,6 +174,7 @@ struct conn *conn_open(int bridge, int in, int out) {
 	count++;
 	timer_set(&c->deadline, monotonic_ms() + HANDSHAKE_MS);
 	serve_hello(c);
+	if (activity_held()) tell_hold(c);
 	watch_input(c, true);
 	return c;
 }
@@ -230,6 +259,7 @@ static bool write_out(struct conn *c) {
 
 static bool flush(struct conn *c) {
 	bool more = !c->writing && write_out(c);
+	if (c->hold == HOLD_LIFTED && !frame_out_bytes(&c->output)) c->hold = HOLD_NONE;
 	if (c->closing && !frame_out_bytes(&c->output)) drop(c);
 	if (c->dead || c->closing || c->reading || !has_room(c)) return more;
 	/* Requests that were read but had to wait; their replies leave in the next turn. */

@@ -36,6 +36,8 @@ struct conn {
 	bool greeted; /* the host's HELLO has come */
 	bool closing; /* only what is lined up is still written */
 	bool dead;
+	/* What its host has been told of another's hold. HOLD_LIFTED: that it is over, which is not yet written. */
+	enum { HOLD_NONE, HOLD_TOLD, HOLD_LIFTED } hold;
 	struct frame_in input;
 	struct frame_out output;
 	struct channel *channels;
@@ -54,6 +56,12 @@ void conn_fail(struct conn *c, uint16_t code);
 /* Writes what is lined up on all connections, goes on with requests that had to wait for room, and frees closed connections.
  * Once a turn of the loop. True if there is more to do at once. */
 bool conn_flush_all(void);
+/* Tells all hosts but the holder, on channel 0, that a hold begins: what they are not told the outcome of from now on is not begun. */
+void conn_tell_hold(uint32_t holder);
+/* Tells those who were told that it is over. */
+void conn_lift_hold(void);
+/* Whether requests of this connection that count as use are refused: during a hold of another, and until its host has been told of the end. */
+bool conn_is_held(struct conn *c);
 uint32_t conn_count(void);
 /* Open requests of all connections. */
 uint32_t conn_open_requests(void);

@@ -76,7 +76,7 @@ void dispatch(struct conn *c, const struct frame *f) {
 	serve_fn *serve = serve_of(f->type);
 	if ((!serve && !is_file_job(f->type)) || channel_find(c, f->channel)) {
 		conn_fail(c, E_PROTOCOL);
-	} else if (activity_counts(f->type) && activity_held()) {
+	} else if (activity_counts(f->type) && conn_is_held(c)) {
 		conn_error(c, f->channel, (struct fault){E_QUIESCING, 0});
 	} else if (serve) {
 		serve(c, f->channel, f->payload);

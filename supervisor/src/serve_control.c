@@ -62,6 +62,8 @@ void serve_quiesce(struct conn *c, uint32_t channel, struct slice payload) {
 		return;
 	}
 	struct quiesced_reply reply = activity_quiesce(c->id, r.min_idle_ms, r.hold_ms, commands_running_all(), conn_open_requests());
+	if (!activity_held()) conn_lift_hold();
+	else if (reply.ok) conn_tell_hold(c->id);
 	struct buf *b = conn_begin(c, T_QUIESCED, channel);
 	if (!b) return;
 	encode_quiesced(b, &reply);

@@ -252,8 +252,14 @@ function answer(
       const minIdleMs = fields.u64()
       const holdMs = fields.u32()
       const ok = state.running === 0 && state.idleMs >= minIdleMs && !isHeldByOther
-      if (holdMs === 0) state.held &&= isHeldByOther
-      else if (ok) Object.assign(state, { held: true, holder: supervisor })
+      const others = [...state.connections].filter((each) => each !== supervisor && !each.isClosed)
+      if (holdMs === 0 && !isHeldByOther) {
+        if (state.held) for (const other of others) other.send(reply.ok(0))
+        state.held = false
+      } else if (holdMs > 0 && ok) {
+        for (const other of others) other.send(reply.error(0, 'quiescing'))
+        Object.assign(state, { held: true, holder: supervisor })
+      }
       return reply.quiesced(channel, ok, Number.isFinite(state.idleMs) ? state.idleMs : 0, state.running)
     }
     if (!delayed) return quiesced()

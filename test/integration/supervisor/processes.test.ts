@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { rm, symlink, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { StartRequest } from '../../../src/supervisor/encode.ts'
-import { ConnectionLost } from '../../../src/supervisor/errors.ts'
+import { ConnectionHeld, ConnectionLost } from '../../../src/supervisor/errors.ts'
 import { failureOf } from '../../helpers/failure.ts'
 import { type LocalSupervisor, startLocalSupervisor } from '../../helpers/local-supervisor.ts'
 
@@ -227,6 +228,61 @@ describe('an eviction', () => {
       expect(await evicting.quiesce(0, 60_000)).toMatchObject({ ok: true })
       await evicting.quiesce(0, 0)
       expect(await other.quiesce(0, 60_000)).toMatchObject({ ok: true })
+    } finally {
+      await own[Symbol.asyncDispose]()
+    }
+  })
+
+  test('tells the other hosts, so that one whose stream ends knows that what was not answered was not begun', async () => {
+    const own = await startLocalSupervisor()
+    try {
+      const [evicting, other] = [await own.connect(), await own.connect()]
+      await evicting.quiesce(0, 60_000)
+      // A host that comes while it lasts is told, too.
+      const late = await own.connect()
+      await late.ping()
+      own.process.kill('SIGSTOP')
+      const marker = join(own.workspace, 'begun')
+      const asked = [other, late].map((client) => failureOf(client.start(request(`touch ${marker}`, { cwd: '/' }))))
+      own.process.kill('SIGKILL')
+      for (const error of await Promise.all(asked)) expect(error).toBeInstanceOf(ConnectionHeld)
+      expect(existsSync(marker)).toBe(false)
+    } finally {
+      await own[Symbol.asyncDispose]()
+    }
+  })
+
+  test('tells them when it is let go, or has run out: what is not answered then may have been begun', async () => {
+    const own = await startLocalSupervisor()
+    try {
+      const [evicting, other] = [await own.connect(), await own.connect()]
+      await evicting.quiesce(0, 60_000)
+      await evicting.quiesce(0, 0)
+      await other.stat('/', true)
+      const late = await own.connect()
+      await late.quiesce(0, 100)
+      await expect(other.stat('/', true)).rejects.toMatchObject({ code: 'quiescing' })
+      await expect.poll(() => failureOf(other.stat('/', true))).toMatchObject({ message: 'it did not fail' })
+      own.process.kill('SIGSTOP')
+      const asked = failureOf(other.start(request('true', { cwd: '/' })))
+      own.process.kill('SIGKILL')
+      const error = await asked
+      expect(error).toBeInstanceOf(ConnectionLost)
+      expect(error).not.toBeInstanceOf(ConnectionHeld)
+    } finally {
+      await own[Symbol.asyncDispose]()
+    }
+  })
+
+  test('that has run out begins nothing for a host that does not know of it yet', async () => {
+    const own = await startLocalSupervisor()
+    try {
+      const [evicting, other] = [await own.connect(), await own.connect()]
+      await evicting.quiesce(0, 100)
+      await expect.poll(() => failureOf(evicting.stat('/', true))).toMatchObject({ message: 'it did not fail' })
+      // Its refusal follows the word that the hold is over.
+      await expect(other.stat('/', true)).rejects.toMatchObject({ code: 'quiescing' })
+      await other.stat('/', true)
     } finally {
       await own[Symbol.asyncDispose]()
     }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { overLink, type Repeat } from '../../../src/sandbox/link.ts'
 import type { SupervisorClient } from '../../../src/supervisor/client.ts'
-import { ConnectionLost, WireError } from '../../../src/supervisor/errors.ts'
+import { ConnectionHeld, ConnectionLost, WireError } from '../../../src/supervisor/errors.ts'
 
 type Outcome = 'ok' | Error
 
@@ -108,6 +108,28 @@ describe('the hold of an eviction', () => {
       expect(evictionWaits()).toBe(1)
     },
   )
+
+  test.each(['anywhere', 'same boot', 'never'] as const)(
+    'in which the sandbox ended before the answer is waited for, since nothing was begun (%s)',
+    async (repeat) => {
+      const { asked, evictionWaits } = run(repeat, [
+        [1, new ConnectionHeld('ended')],
+        [2, 'ok'],
+      ])
+      await expect(asked).resolves.toBe(2)
+      expect(evictionWaits()).toBe(1)
+    },
+  )
+
+  test('is waited for twice', async () => {
+    const { asked, evictionWaits } = run('never', [
+      [1, new ConnectionHeld('ended')],
+      [2, held()],
+      [3, 'ok'],
+    ])
+    await expect(asked).resolves.toBe(3)
+    expect(evictionWaits()).toBe(2)
+  })
 
   test('after a lost connection is waited for too', async () => {
     const { asked, evictionWaits } = run('anywhere', [

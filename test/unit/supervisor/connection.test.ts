@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest'
 import { Connection } from '../../../src/supervisor/connection.ts'
 import { decode } from '../../../src/supervisor/decode.ts'
 import { encode } from '../../../src/supervisor/encode.ts'
-import { ConnectionLost, WireError } from '../../../src/supervisor/errors.ts'
+import { ConnectionHeld, ConnectionLost, WireError } from '../../../src/supervisor/errors.ts'
 import { FrameType, PROTOCOL_MAGIC } from '../../../src/supervisor/protocol.ts'
 import { failureOf } from '../../helpers/failure.ts'
 import { memoryStream } from '../../helpers/memory-stream.ts'
@@ -50,6 +50,37 @@ describe('a supervisor that is frozen', () => {
     void supervisor.send(reply.result(channel))
     await slow
     expect(vi.getTimerCount()).toBe(0)
+  })
+})
+
+describe('a hold of another server', () => {
+  async function openRequest() {
+    const { client, supervisor, connection } = await openScripted()
+    const failure = failureOf(client.stat('/', false))
+    await supervisor.next(FrameType.stat)
+    return { supervisor, connection, failure }
+  }
+
+  test('in which the stream ends means that open requests were not begun', async () => {
+    const { supervisor, connection, failure } = await openRequest()
+    await supervisor.send(reply.error(0, 'quiescing'))
+    await settle()
+    expect(connection.isOpen).toBe(true)
+    supervisor.program.exit(137)
+    expect(await failure).toBeInstanceOf(ConnectionHeld)
+  })
+
+  test('says nothing of them once it is over, nor when this server closes the connection', async () => {
+    const over = await openRequest()
+    await over.supervisor.send(Buffer.concat([reply.error(0, 'quiescing'), reply.ok(0)]))
+    await settle()
+    over.supervisor.program.exit(137)
+    expect(await over.failure).not.toBeInstanceOf(ConnectionHeld)
+    const closed = await openRequest()
+    await closed.supervisor.send(reply.error(0, 'quiescing'))
+    await settle()
+    closed.connection.close()
+    expect(await closed.failure).not.toBeInstanceOf(ConnectionHeld)
   })
 })
 
