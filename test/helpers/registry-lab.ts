@@ -254,10 +254,10 @@ function answer(
       const ok = state.running === 0 && state.idleMs >= minIdleMs && !isHeldByOther
       const others = [...state.connections].filter((each) => each !== supervisor && !each.isClosed)
       if (holdMs === 0 && !isHeldByOther) {
-        if (state.held) for (const other of others) other.send(reply.ok(0))
+        if (state.held) for (const other of others) void other.send(reply.ok(0))
         state.held = false
       } else if (holdMs > 0 && ok) {
-        for (const other of others) other.send(reply.error(0, 'quiescing'))
+        for (const other of others) void other.send(reply.error(0, 'quiescing'))
         Object.assign(state, { held: true, holder: supervisor })
       }
       return reply.quiesced(channel, ok, Number.isFinite(state.idleMs) ? state.idleMs : 0, state.running)

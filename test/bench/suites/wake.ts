@@ -34,7 +34,8 @@ async function cases(world: World) {
   const { docker, installation } = world
   const image = (await world.app.images.ensure('python-minimal')).imageId
   const freezing = await world.connect('frozen', { SANDBOX_FREEZE_AFTER: '1s' })
-  const evicting = await world.connect('evicted', { SANDBOX_IDLE_TIMEOUT: '1s' })
+  // Of this user alone: a server also puts to sleep what others have left for its own idle time.
+  const evicting = await world.connect('evicted', { SANDBOX_USERS: '{"evicted":{"idleTimeout":"1s"}}' })
   const call = (served: typeof freezing) => served.call('shell_exec', { command: 'true' })
   for (const served of [freezing, evicting]) await call(served)
   const plain = await docker.createContainer({
