@@ -62,6 +62,8 @@ export async function openWorld(quick: boolean): Promise<World> {
     SANDBOX_INSTALLATION: installation,
     SANDBOX_IDLE_TIMEOUT: '0',
     SANDBOX_LOG_LEVEL: 'warn',
+    // The suite of memory fills 1 GiB with sandboxes.
+    SANDBOX_MAX_RUNNING: '1000',
     // What is timed is what a call does, not what was done ahead of it.
     SANDBOX_PREWARM: 'never',
   }
