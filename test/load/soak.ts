@@ -70,7 +70,7 @@ export interface SoakReport {
 const CONNECTING_AT_ONCE = 20
 /** The default of a server over HTTP: sandboxes that run before their user is known. */
 const POOL_SIZE = 2
-/** What comes and goes with a few engine calls and the heap's own ways, above what there was before the load. */
+/** Of one server: what comes and goes with a few engine calls and the heap's own ways, above what there was before the load. */
 const FDS_ABOVE = 10
 const TIMERS_ABOVE = 10
 const RSS_MIB_ABOVE = 20
@@ -175,11 +175,11 @@ async function soakServers(scene: Scene): Promise<SoakReport> {
   })
   told('ending')
   await Promise.all(users.map(({ client }) => client.close()))
-  const after = await atRest(servers, sample, (now) => restFindings(before, now).every(holds))
+  const after = await atRest(servers, sample, (now) => restFindings(before, now, servers.length).every(holds))
   const evictions = await evictionsOf(servers)
   const mostOf = (of: (sample: Sample) => number) => Math.max(0, ...samples.map(of))
   const findings = [
-    ...restFindings(before, after),
+    ...restFindings(before, after, servers.length),
     ...trends(samples),
     {
       what: 'most memory of replays',
@@ -260,8 +260,8 @@ async function atRest(
   }
 }
 
-/** What has to be as before the load, once nobody is connected any more. */
-function restFindings(before: Sample, after: Sample): Finding[] {
+/** What has to be as before the load, once nobody is connected any more. Samples are of all `servers` together. */
+function restFindings(before: Sample, after: Sample, servers: number): Finding[] {
   const above = (what: string, of: (sample: Sample) => number, limit: number, unit: string): Finding => ({
     what: `${what} above those before`,
     value: of(after) - of(before),
@@ -269,9 +269,9 @@ function restFindings(before: Sample, after: Sample): Finding[] {
     unit,
   })
   return [
-    above('MiB of memory at rest', ({ rssMiB }) => rssMiB, RSS_MIB_ABOVE, 'MiB'),
-    above('open files at rest', ({ fds }) => fds, FDS_ABOVE, ''),
-    above('timers at rest', ({ timers }) => timers, TIMERS_ABOVE, ''),
+    above('MiB of memory at rest', ({ rssMiB }) => rssMiB, RSS_MIB_ABOVE * servers, 'MiB'),
+    above('open files at rest', ({ fds }) => fds, FDS_ABOVE * servers, ''),
+    above('timers at rest', ({ timers }) => timers, TIMERS_ABOVE * servers, ''),
     above('volumes', ({ volumes }) => volumes, 0, ''),
     { what: 'sessions at rest', value: after.sessions, limit: 0, unit: '' },
     { what: 'memory of replays at rest', value: after.replayMiB, limit: 0, unit: 'MiB' },
