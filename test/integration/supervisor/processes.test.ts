@@ -112,52 +112,40 @@ test('another boot has another boot id and none of the commands', async () => {
 })
 
 test('of many that have ended the newest sixty-four are remembered', async () => {
-  const own = await startLocalSupervisor()
-  try {
-    const client = await own.connect()
-    const ids: string[] = []
-    for (let count = 0; count < 70; count++)
-      ids.push((await client.start(request('echo x', { cwd: own.workspace }))).summary.id)
-    const remembered = (await client.commands()).map(({ id }) => id)
-    expect(remembered.sort()).toEqual(ids.slice(-64).sort())
-    await expect(client.wait(ids[0] ?? '', BUDGET)).rejects.toMatchObject({ code: 'no_command' })
-  } finally {
-    await own[Symbol.asyncDispose]()
-  }
+  await using own = await startLocalSupervisor()
+  const client = await own.connect()
+  const ids: string[] = []
+  for (let count = 0; count < 70; count++)
+    ids.push((await client.start(request('echo x', { cwd: own.workspace }))).summary.id)
+  const remembered = (await client.commands()).map(({ id }) => id)
+  expect(remembered.sort()).toEqual(ids.slice(-64).sort())
+  await expect(client.wait(ids[0] ?? '', BUDGET)).rejects.toMatchObject({ code: 'no_command' })
 })
 
 describe("a private command, the server's own", () => {
   test('is in no list, and pushes none of the user out of memory', async () => {
-    const own = await startLocalSupervisor()
-    try {
-      const client = await own.connect()
-      const { summary } = await client.start(request('echo kept', { cwd: own.workspace }))
-      for (let count = 0; count < 70; count++) {
-        const run = await client.start(request('echo mine', { private: true, cwd: own.workspace }))
-        expect(run.stdout.head.toString()).toBe('mine\n')
-      }
-      expect((await client.commands()).map(({ id }) => id)).toEqual([summary.id])
-      expect(await client.info()).toMatchObject({ running: 0, retained: 1 })
-      expect((await client.wait(summary.id, BUDGET)).stdout.head.toString()).toBe('kept\n')
-    } finally {
-      await own[Symbol.asyncDispose]()
+    await using own = await startLocalSupervisor()
+    const client = await own.connect()
+    const { summary } = await client.start(request('echo kept', { cwd: own.workspace }))
+    for (let count = 0; count < 70; count++) {
+      const run = await client.start(request('echo mine', { private: true, cwd: own.workspace }))
+      expect(run.stdout.head.toString()).toBe('mine\n')
     }
+    expect((await client.commands()).map(({ id }) => id)).toEqual([summary.id])
+    expect(await client.info()).toMatchObject({ running: 0, retained: 1 })
+    expect((await client.wait(summary.id, BUDGET)).stdout.head.toString()).toBe('kept\n')
   })
 
   test('is in no list while it runs, and keeps the sandbox in use', async () => {
-    const own = await startLocalSupervisor()
-    try {
-      const client = await own.connect()
-      const start = request('exec sleep 1000', { private: true, waitMs: 0, cwd: own.workspace })
-      await client.start(start)
-      expect(await client.commands()).toEqual([])
-      expect(await client.info()).toMatchObject({ running: 0, idleMs: 0 })
-      expect(await client.quiesce(0, 10_000)).toMatchObject({ ok: false })
-      await client.cancel(start.key, 0)
-      expect((await client.wait(start.key, BUDGET)).summary.status).toBe('cancelled')
-    } finally {
-      await own[Symbol.asyncDispose]()
-    }
+    await using own = await startLocalSupervisor()
+    const client = await own.connect()
+    const start = request('exec sleep 1000', { private: true, waitMs: 0, cwd: own.workspace })
+    await client.start(start)
+    expect(await client.commands()).toEqual([])
+    expect(await client.info()).toMatchObject({ running: 0, idleMs: 0 })
+    expect(await client.quiesce(0, 10_000)).toMatchObject({ ok: false })
+    await client.cancel(start.key, 0)
+    expect((await client.wait(start.key, BUDGET)).summary.status).toBe('cancelled')
   })
 
   test('is found by its key over another connection, running or ended: a repeated START runs nothing twice', async () => {
@@ -183,120 +171,92 @@ describe("a private command, the server's own", () => {
 
 describe('an eviction', () => {
   test('is held off while a command runs, and while there was use a moment ago', async () => {
-    const own = await startLocalSupervisor()
-    try {
-      const client = await own.connect()
-      const { summary } = await client.start(request('exec sleep 1000', { waitMs: 0, cwd: own.workspace }))
-      expect(await client.quiesce(0, 10_000)).toMatchObject({ ok: false, idleMs: 0, running: 1 })
-      await client.signal(summary.id, 9, true)
-      await client.wait(summary.id, BUDGET)
-      expect(await client.quiesce(60_000, 10_000)).toMatchObject({ ok: false, running: 0 })
-    } finally {
-      await own[Symbol.asyncDispose]()
-    }
+    await using own = await startLocalSupervisor()
+    const client = await own.connect()
+    const { summary } = await client.start(request('exec sleep 1000', { waitMs: 0, cwd: own.workspace }))
+    expect(await client.quiesce(0, 10_000)).toMatchObject({ ok: false, idleMs: 0, running: 1 })
+    await client.signal(summary.id, 9, true)
+    await client.wait(summary.id, BUDGET)
+    expect(await client.quiesce(60_000, 10_000)).toMatchObject({ ok: false, running: 0 })
   })
 
   test('once granted refuses all use over every connection, but not the questions about it, until it is let go', async () => {
-    const own = await startLocalSupervisor()
-    try {
-      const [evicting, other] = [await own.connect(), await own.connect()]
-      expect(await evicting.quiesce(0, 60_000)).toMatchObject({ ok: true, running: 0 })
-      const refused = { code: 'quiescing' }
-      await expect(other.start(request('true', { cwd: own.workspace }))).rejects.toMatchObject(refused)
-      await expect(other.stat('/', true)).rejects.toMatchObject(refused)
-      await expect(
-        other.write(join(own.workspace, 'x'), Buffer.from('x'), { mode: 'overwrite' }),
-      ).rejects.toMatchObject(refused)
-      await other.ping()
-      expect(await other.info()).toMatchObject({ running: 0, connections: 2 })
-      expect(await other.commands()).toEqual([])
-      await evicting.quiesce(0, 0)
-      await expect(other.stat('/', true)).resolves.toMatchObject({ type: 'directory' })
-    } finally {
-      await own[Symbol.asyncDispose]()
-    }
+    await using own = await startLocalSupervisor()
+    const [evicting, other] = [await own.connect(), await own.connect()]
+    expect(await evicting.quiesce(0, 60_000)).toMatchObject({ ok: true, running: 0 })
+    const refused = { code: 'quiescing' }
+    await expect(other.start(request('true', { cwd: own.workspace }))).rejects.toMatchObject(refused)
+    await expect(other.stat('/', true)).rejects.toMatchObject(refused)
+    await expect(other.write(join(own.workspace, 'x'), Buffer.from('x'), { mode: 'overwrite' })).rejects.toMatchObject(
+      refused,
+    )
+    await other.ping()
+    expect(await other.info()).toMatchObject({ running: 0, connections: 2 })
+    expect(await other.commands()).toEqual([])
+    await evicting.quiesce(0, 0)
+    await expect(other.stat('/', true)).resolves.toMatchObject({ type: 'directory' })
   })
 
   test('belongs to who got it: no other connection gets one meanwhile, or ends it', async () => {
-    const own = await startLocalSupervisor()
-    try {
-      const [evicting, other] = [await own.connect(), await own.connect()]
-      expect(await evicting.quiesce(0, 60_000)).toMatchObject({ ok: true })
-      expect(await other.quiesce(0, 60_000)).toMatchObject({ ok: false })
-      await other.quiesce(0, 0)
-      await expect(other.stat('/', true)).rejects.toMatchObject({ code: 'quiescing' })
-      expect(await evicting.quiesce(0, 60_000)).toMatchObject({ ok: true })
-      await evicting.quiesce(0, 0)
-      expect(await other.quiesce(0, 60_000)).toMatchObject({ ok: true })
-    } finally {
-      await own[Symbol.asyncDispose]()
-    }
+    await using own = await startLocalSupervisor()
+    const [evicting, other] = [await own.connect(), await own.connect()]
+    expect(await evicting.quiesce(0, 60_000)).toMatchObject({ ok: true })
+    expect(await other.quiesce(0, 60_000)).toMatchObject({ ok: false })
+    await other.quiesce(0, 0)
+    await expect(other.stat('/', true)).rejects.toMatchObject({ code: 'quiescing' })
+    expect(await evicting.quiesce(0, 60_000)).toMatchObject({ ok: true })
+    await evicting.quiesce(0, 0)
+    expect(await other.quiesce(0, 60_000)).toMatchObject({ ok: true })
   })
 
   test('tells the other hosts, so that one whose stream ends knows that what was not answered was not begun', async () => {
-    const own = await startLocalSupervisor()
-    try {
-      const [evicting, other] = [await own.connect(), await own.connect()]
-      await evicting.quiesce(0, 60_000)
-      // A host that comes while it lasts is told, too.
-      const late = await own.connect()
-      await late.ping()
-      own.process.kill('SIGSTOP')
-      const marker = join(own.workspace, 'begun')
-      const asked = [other, late].map((client) => failureOf(client.start(request(`touch ${marker}`, { cwd: '/' }))))
-      own.process.kill('SIGKILL')
-      for (const error of await Promise.all(asked)) expect(error).toBeInstanceOf(ConnectionHeld)
-      expect(existsSync(marker)).toBe(false)
-    } finally {
-      await own[Symbol.asyncDispose]()
-    }
+    await using own = await startLocalSupervisor()
+    const [evicting, other] = [await own.connect(), await own.connect()]
+    await evicting.quiesce(0, 60_000)
+    // A host that comes while it lasts is told, too.
+    const late = await own.connect()
+    await late.ping()
+    own.process.kill('SIGSTOP')
+    const marker = join(own.workspace, 'begun')
+    const asked = [other, late].map((client) => failureOf(client.start(request(`touch ${marker}`, { cwd: '/' }))))
+    own.process.kill('SIGKILL')
+    for (const error of await Promise.all(asked)) expect(error).toBeInstanceOf(ConnectionHeld)
+    expect(existsSync(marker)).toBe(false)
   })
 
   test('tells them when it is let go, or has run out: what is not answered then may have been begun', async () => {
-    const own = await startLocalSupervisor()
-    try {
-      const [evicting, other] = [await own.connect(), await own.connect()]
-      await evicting.quiesce(0, 60_000)
-      await evicting.quiesce(0, 0)
-      await other.stat('/', true)
-      const late = await own.connect()
-      await late.quiesce(0, 100)
-      await expect(other.stat('/', true)).rejects.toMatchObject({ code: 'quiescing' })
-      await expect.poll(() => failureOf(other.stat('/', true))).toMatchObject({ message: 'it did not fail' })
-      own.process.kill('SIGSTOP')
-      const asked = failureOf(other.start(request('true', { cwd: '/' })))
-      own.process.kill('SIGKILL')
-      const error = await asked
-      expect(error).toBeInstanceOf(ConnectionLost)
-      expect(error).not.toBeInstanceOf(ConnectionHeld)
-    } finally {
-      await own[Symbol.asyncDispose]()
-    }
+    await using own = await startLocalSupervisor()
+    const [evicting, other] = [await own.connect(), await own.connect()]
+    await evicting.quiesce(0, 60_000)
+    await evicting.quiesce(0, 0)
+    await other.stat('/', true)
+    const late = await own.connect()
+    await late.quiesce(0, 100)
+    await expect(other.stat('/', true)).rejects.toMatchObject({ code: 'quiescing' })
+    await expect.poll(() => failureOf(other.stat('/', true))).toMatchObject({ message: 'it did not fail' })
+    own.process.kill('SIGSTOP')
+    const asked = failureOf(other.start(request('true', { cwd: '/' })))
+    own.process.kill('SIGKILL')
+    const error = await asked
+    expect(error).toBeInstanceOf(ConnectionLost)
+    expect(error).not.toBeInstanceOf(ConnectionHeld)
   })
 
   test('that has run out begins nothing for a host that does not know of it yet', async () => {
-    const own = await startLocalSupervisor()
-    try {
-      const [evicting, other] = [await own.connect(), await own.connect()]
-      await evicting.quiesce(0, 100)
-      await expect.poll(() => failureOf(evicting.stat('/', true))).toMatchObject({ message: 'it did not fail' })
-      // Its refusal follows the word that the hold is over.
-      await expect(other.stat('/', true)).rejects.toMatchObject({ code: 'quiescing' })
-      await other.stat('/', true)
-    } finally {
-      await own[Symbol.asyncDispose]()
-    }
+    await using own = await startLocalSupervisor()
+    const [evicting, other] = [await own.connect(), await own.connect()]
+    await evicting.quiesce(0, 100)
+    await expect.poll(() => failureOf(evicting.stat('/', true))).toMatchObject({ message: 'it did not fail' })
+    // Its refusal follows the word that the hold is over.
+    await expect(other.stat('/', true)).rejects.toMatchObject({ code: 'quiescing' })
+    await other.stat('/', true)
   })
 
   test('ends its hold by itself', async () => {
-    const own = await startLocalSupervisor()
-    try {
-      const client = await own.connect()
-      expect(await client.quiesce(0, 200)).toMatchObject({ ok: true })
-      await expect.poll(() => failureOf(client.stat('/', true))).toMatchObject({ message: 'it did not fail' })
-    } finally {
-      await own[Symbol.asyncDispose]()
-    }
+    await using own = await startLocalSupervisor()
+    const client = await own.connect()
+    expect(await client.quiesce(0, 200)).toMatchObject({ ok: true })
+    await expect.poll(() => failureOf(client.stat('/', true))).toMatchObject({ message: 'it did not fail' })
   })
 })
 

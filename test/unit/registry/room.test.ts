@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { SandboxError } from '../../../src/errors/sandbox-error.ts'
 import { deferred } from '../../../src/lib/deferred.ts'
+import type { Registry } from '../../../src/registry/registry.ts'
 import { roomyAdmission } from '../../helpers/admission.ts'
 import { failureOf } from '../../helpers/failure.ts'
 import { settle } from '../../helpers/pass-time.ts'
@@ -167,6 +168,15 @@ describe('while all places are in use', () => {
   })
 })
 
+/** The place is taken anew, and d and b ask for it, in this order, until both had it. */
+async function queueAgain(server: Registry, come: (user: string) => Promise<unknown>): Promise<void> {
+  const second = await server.acquire('a')
+  const both = [come('d'), come('b')]
+  await settle()
+  second.release()
+  await Promise.all(both)
+}
+
 describe('a user who was refused', () => {
   /** A server with one place, which `a` has until `free`; `b` was refused after 10 s, and `c` waits since 5 s. */
   async function afterRefusal() {
@@ -233,11 +243,7 @@ describe('a user who was refused', () => {
     await settle()
     free()
     await Promise.all([again, later])
-    const second = await server.acquire('a')
-    const both = [come('d'), come('b')]
-    await settle()
-    second.release()
-    await Promise.all(both)
+    await queueAgain(server, come)
     expect(order).toEqual(['b', 'c', 'd', 'b'])
     await server.close(false)
   })
@@ -249,11 +255,7 @@ describe('a user who was refused', () => {
     lab.engine.kill((await lab.container('c'))?.id ?? '')
     await settle()
     await come('b')
-    const second = await server.acquire('a')
-    const both = [come('d'), come('b')]
-    await settle()
-    second.release()
-    await Promise.all(both)
+    await queueAgain(server, come)
     expect(order).toEqual(['c', 'b', 'd', 'b'])
     await server.close(false)
   })

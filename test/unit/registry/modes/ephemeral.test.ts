@@ -1,7 +1,7 @@
 import { expect, test, vi } from 'vitest'
 import { callContainerLabels } from '../../../../src/registry/modes/call-containers.ts'
-import { volumeLabels } from '../../../../src/registry/identity.ts'
-import { replaceOwner, resolveOwner } from '../../../../src/registry/owner.ts'
+import { type SandboxIdentity, volumeLabels } from '../../../../src/registry/identity.ts'
+import { type Owner, replaceOwner, resolveOwner } from '../../../../src/registry/owner.ts'
 import type { Registry } from '../../../../src/registry/registry.ts'
 import { labIdentity, type RegistryLab, registryLab, TEST_PROFILE } from '../../../helpers/registry-lab.ts'
 
@@ -22,6 +22,25 @@ async function settled(lab: RegistryLab, count: number): Promise<readonly string
     const now = await callContainers(lab)
     expect(now).toHaveLength(count)
     return now
+  })
+}
+
+/** A user, ada, who has files, and no server. */
+async function asleep(): Promise<RegistryLab> {
+  const lab = await registryLab()
+  const server = ephemeralServer(lab)
+  ;(await server.acquire('ada')).release()
+  await server.close(false)
+  return lab
+}
+
+/** Lets somebody else change whose the files are right before the next container of ada's is made. */
+function beforeContainer(lab: RegistryLab, change: (before: Owner, identity: SandboxIdentity) => Promise<void>): void {
+  const create = lab.engine.containers.create.bind(lab.engine.containers)
+  vi.spyOn(lab.engine.containers, 'create').mockImplementationOnce(async (spec, call) => {
+    const identity = labIdentity('ada')
+    await change(await resolveOwner(lab.engine, identity), identity)
+    return await create(spec, call)
   })
 }
 
@@ -124,18 +143,11 @@ test('a runtime’s definition may ask for it; what is said of the user comes fi
 })
 
 test('a call runs on the files that are the user’s when its container is there, not on those of a moment before', async () => {
-  const lab = await registryLab()
-  const server = ephemeralServer(lab)
-  const identity = labIdentity('ada')
-  ;(await server.acquire('ada')).release()
-  await server.close(false)
-  const create = lab.engine.containers.create.bind(lab.engine.containers)
-  vi.spyOn(lab.engine.containers, 'create').mockImplementationOnce(async (spec, call) => {
+  const lab = await asleep()
+  beforeContainer(lab, async (before, identity) => {
     // Somebody restores a backup at this moment.
-    const before = await resolveOwner(lab.engine, identity)
     const restored = await lab.engine.volumes.ensure('restored', volumeLabels(identity, 1_100_001))
     await replaceOwner(lab.engine, before, { workspace: restored.name })
-    return await create(spec, call)
   })
   const again = ephemeralServer(lab)
   const lease = await again.acquire('ada')
@@ -148,20 +160,13 @@ test('a call runs on the files that are the user’s when its container is there
 })
 
 test('a call on files that somebody begins to archive calls that off before it starts', async () => {
-  const lab = await registryLab()
-  const server = ephemeralServer(lab)
-  const identity = labIdentity('ada')
-  ;(await server.acquire('ada')).release()
-  await server.close(false)
-  const create = lab.engine.containers.create.bind(lab.engine.containers)
-  vi.spyOn(lab.engine.containers, 'create').mockImplementationOnce(async (spec, call) => {
-    const before = await resolveOwner(lab.engine, identity)
+  const lab = await asleep()
+  beforeContainer(lab, async (before) => {
     await replaceOwner(lab.engine, before, { workspace: before.volumeName, archiving: 'by another server' })
-    return await create(spec, call)
   })
   const start = vi.spyOn(lab.engine.containers, 'start')
   start.mockImplementationOnce(async () => {
-    expect(await resolveOwner(lab.engine, identity)).toMatchObject({ archiving: undefined })
+    expect(await resolveOwner(lab.engine, labIdentity('ada'))).toMatchObject({ archiving: undefined })
     start.mockRestore()
     throw new Error('started')
   })
