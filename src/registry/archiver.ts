@@ -13,13 +13,13 @@ export interface ArchiveOptions {
  */
 export interface Archiver {
   /**
-   * Backs the user's workspace up, verifies the backup, notes its id in the owner record, and then removes the volume: in this order, so
-   * that whatever dies in between, the files are in one of the two places. Called while this server starts nothing for the user; another
-   * server may, so the volume is removed only if the engine lets it go (one that a container uses stays).
+   * Notes the intent in the owner record, backs the user's workspace up, verifies the backup, notes its id in the record that follows, and then
+   * removes the volume: in this order, so that whatever dies in between, the files are in one of the two places. Called while this server starts
+   * nothing for the user; another server may, which then replaces the record of the intent (`wakeOwner`), so that the next one is not made.
    *
-   * Rejects with the signal's reason when it fires before the record names the backup: everything is then as it was. From there on it
+   * Rejects with the signal's reason when it fires before the record names the backup: the files are then where they were. From there on it
    * goes on to the end, and the caller restores. Resolves to whether the files are archived now: false when there is no workspace, or
-   * when somebody uses it again.
+   * when somebody has used it meanwhile. Rejects with `engine_failed` when something in the workspace cannot be copied, and with what a backup rejects with.
    */
   archive(identity: SandboxIdentity, options?: ArchiveOptions): Promise<boolean>
   /**
