@@ -36,8 +36,9 @@ export async function destroySandbox(
     if (copies.length > 0 && isSandboxError(error, 'not_found')) return undefined
     throw error
   })
+  const lost = losses(found, copies.length)
   if (!confirmed) {
-    throw new SandboxError('invalid_argument', `${id} would lose ${losses(found, copies.length)} for good.`, {
+    throw new SandboxError('invalid_argument', `${id} would lose ${lost || 'what is noted of it'} for good.`, {
       hint: 'Add --yes to do that.',
     })
   }
@@ -47,26 +48,16 @@ export async function destroySandbox(
   if (out.json) out.write(`${JSON.stringify({ id, destroyed: true, backups: copies.length }, undefined, 2)}\n`)
   else {
     const stays = withBackups ? '' : ` Backups stay (sandbox-mcp backup ${id} --list).`
-    out.write(`${id} is destroyed${withWhat(found, copies.length)}.${stays}\n`)
+    out.write(`${id} is destroyed${lost && `, with ${lost}`}.${stays}\n`)
   }
 }
 
+/** What goes with it. A directory of the host is nobody's to remove. */
 function losses(found: FoundSandbox | undefined, copies: number): string {
-  const { state, volumeName } = found ?? {}
-  const lost = [
-    ...(found ? [`its container (${state})`] : []),
-    ...(volumeName === undefined ? [] : [`the volume ${volumeName} with all files`]),
-    ...(copies > 0 ? [counted(copies, 'backup')] : []),
-  ]
-  return lost.join(' and ')
-}
-
-/** What went with it. A directory of the host is nobody's to remove. */
-function withWhat(found: FoundSandbox | undefined, copies: number): string {
   const parts = [
     ...(found?.containerId === undefined ? [] : ['its container']),
     ...(found?.volumeName === undefined ? [] : ['its files']),
     ...(copies > 0 ? [counted(copies, 'backup')] : []),
   ]
-  return parts.length === 0 ? '' : `, with ${parts.join(', ').replace(/, (?=[^,]*$)/, ' and ')}`
+  return parts.join(', ').replace(/, (?=[^,]*$)/, ' and ')
 }
